@@ -89,6 +89,18 @@ def test_batches_of_all_lengths_give_the_numbers_of_numpy(name, network):
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", [name for name in ("torch", "tensorflow") if name in backends.available()])
+def test_numbers_of_rows_that_change_after_the_lengths_do(name):
+    rows = [6, 6, 6, 6, 6, 1, 4, 6, 3, 1, 2, 4]
+
+    def losses(engine):
+        with keras.backends.use(engine):
+            model = make(NETWORKS["convolution"])
+            return [model.train_on_batch(*batch(*shape)) for shape in zip(LENGTHS, rows, strict=True)]
+
+    np.testing.assert_allclose(losses(name), losses("numpy"), rtol=1e-3, atol=1e-4)
+
+
 def test_few_graphs_are_traced_for_many_lengths():
     pytest.importorskip("tensorflow", reason="PyTorch and NumPy have no graphs, and JAX none for several shapes")
     with keras.backends.use("tensorflow"):

@@ -27,27 +27,30 @@ class Family:
 
     def __init__(self) -> None:
         self._count = 0
-        self._open: list[tf.TensorShape] = []
-        #: A graph for all shapes that ``covers`` accepts; None if there is none.
-        self.graph: Any = None
-        #: Whether a graph with open sizes failed or differed.
-        self.failed = False
+        self._merged: list[tf.TensorShape] = []
+        self._graph: Any = None
+        self._shapes_of_graph: list[tf.TensorShape] = []
+        self._is_open = True
 
-    def add(self, shapes: list[tf.TensorShape]) -> None:
-        """Note the shapes of a call."""
-        self._count += 1
-        pairs = zip(self._open or shapes, shapes, strict=True)
-        self._open = [one.most_specific_compatible_shape(other) for one, other in pairs]
-
-    def covers(self, shapes: list[tf.TensorShape]) -> bool:
-        """Whether the graph with open sizes may be used for shapes."""
-        return all(map(_fits, self._open, shapes))
+    def graph_for(self, shapes: list[tf.TensorShape]) -> Any:
+        """Return the graph with open sizes, if there is one for shapes; None otherwise."""
+        return self._graph if self._graph is not None and _fit(self._shapes_of_graph, shapes) else None
 
     def open_shapes(self, shapes: list[tf.TensorShape]) -> list[tf.TensorShape] | None:
-        """Return shapes with None for the sizes that change; None if exact shapes are to be traced."""
-        if self.failed or self._count <= _SHAPES_AT_ONCE or not self.covers(shapes):
-            return None
-        return self._open
+        """Note new shapes; return all so far with None for the sizes that change, None to trace exact shapes alone."""
+        self._count += 1
+        pairs = zip(self._merged or shapes, shapes, strict=True)
+        self._merged = [one.most_specific_compatible_shape(other) for one, other in pairs]
+        is_due = self._is_open and self._count > _SHAPES_AT_ONCE
+        return self._merged if is_due and _fit(self._merged, shapes) else None
+
+    def keep(self, graph: Any, shapes: list[tf.TensorShape]) -> None:
+        """Use a graph from now on for all that fits its shapes; None if there is none, nor will be."""
+        self._graph, self._shapes_of_graph, self._is_open = graph, shapes, graph is not None
+
+
+def _fit(general: list[tf.TensorShape], shapes: list[tf.TensorShape]) -> bool:
+    return all(map(_fits, general, shapes))
 
 
 def _fits(general: tf.TensorShape, shape: tf.TensorShape) -> bool:

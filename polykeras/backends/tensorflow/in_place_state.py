@@ -126,21 +126,20 @@ class CompiledFunction:
             return self._trace(leaves, inputs, structure, count, shapes)
         kind = (structure, *[(len(x.shape), x.dtype, x.__class__) for x in leaves])
         family = self._families.setdefault(kind, Family())
-        if family.graph is not None and family.covers(shapes):
-            return family.graph
-        family.add(shapes)
-        exact = self._trace(leaves, inputs, structure, count, shapes)
-        wanted = family.open_shapes(shapes)
+        found = family.graph_for(shapes)
+        if found is not None:
+            return found
+        exact, wanted = self._trace(leaves, inputs, structure, count, shapes), family.open_shapes(shapes)
         if wanted is None or has_other_effects(exact[0].graph):
             return exact
         try:
-            graph = self._trace(leaves, inputs, structure, count, wanted)
+            found = self._trace(leaves, inputs, structure, count, wanted)
             state = [*leaves[:count], *exact[0].variables]  # those of the program too
-            family.failed = not agree(lambda: _run(exact, inputs), lambda: _run(graph, inputs), state)
+            is_same = agree(lambda: _run(exact, inputs), lambda: _run(found, inputs), state)
         except Exception:  # the code needs sizes
-            family.failed = True
-        family.graph = None if family.failed else graph
-        return family.graph or exact
+            is_same = False
+        family.keep(found if is_same else None, wanted)
+        return found if is_same else exact
 
     def _variable_at(self, index: int, x: Any) -> tf.Variable:
         """Return the variable that holds an array of the state."""
