@@ -35,10 +35,14 @@ def _axes(x: Any, axis: Any) -> tuple | None:
     return None if axis is None else axes_of(axis, len(current().shape(x)))
 
 
+def _sizes(x: Any, axes: tuple | None) -> list:
+    shape = current().shape(x)
+    return list(shape) if axes is None else [shape[a] for a in axes]
+
+
 def _count(x: Any, axes: tuple | None) -> int | None:
     """Return the number of entries along axes; None if unknown."""
-    shape = current().shape(x)
-    return _call.times(*(shape if axes is None else (shape[a] for a in axes)))
+    return _call.times(*_sizes(x, axes))
 
 
 # ------------------------------------------------------------- sums and means
@@ -282,7 +286,7 @@ def _extreme(reduction: str, pairwise: str, x: Any, axis: Any, keepdims: bool, i
     axes = _axes(x, axis)
     is_bool = backend.dtype(x) == "bool"
     x = backend.cast(x, "int32") if is_bool else x
-    if _count(x, axes) == 0:
+    if 0 in _sizes(x, axes):
         if initial is None:
             raise ValueError(f"Expected initial, for {reduction} of no entries. Received shape: {backend.shape(x)}.")
         shape = backend.shape(backend.sum(x, axes, keepdims))

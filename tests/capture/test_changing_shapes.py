@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import polykeras as keras
-from polykeras import backends, layers
+from polykeras import backends, layers, ops
 from polykeras.capture import tape
 
 LENGTHS = [12, 20, 13, 17, 15, 12, 16, 19, 21, 13, 22, 24]
@@ -52,6 +52,16 @@ class SumOfSteps(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("tests")
+class Halves(layers.Layer):
+    """Treats even and odd numbers of steps differently."""
+
+    def call(self, inputs):
+        if ops.shape(inputs)[1] % 2 == 0:
+            return ops.mean(inputs, 1)
+        return ops.max(inputs, 1) if ops.shape(inputs)[1] > 15 else ops.min(inputs, 1)
+
+
+@keras.saving.register_keras_serializable("tests")
 class PythonRuns(layers.Layer):
     runs = 0
 
@@ -82,9 +92,10 @@ def numbers_of(name, network):
 
 
 @pytest.mark.parametrize("name", [name for name in ("torch", "tensorflow") if name in backends.available()])
-@pytest.mark.parametrize("network", [*NETWORKS, "python"])
+@pytest.mark.parametrize(
+    "network", [*NETWORKS.values(), lambda: [SumOfSteps()], lambda: [Halves()]], ids=[*NETWORKS, "sum", "halves"]
+)
 def test_batches_of_all_lengths_give_the_numbers_of_numpy(name, network):
-    network = NETWORKS.get(network, lambda: [SumOfSteps()])
     for found, expected in zip(numbers_of(name, network), numbers_of("numpy", network), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
+
+
+class _State(threading.local):
+    is_strict = False
+
+
+_state = _State()
+
+
+@contextlib.contextmanager
+def no_guesses() -> Iterator[None]:
+    """Context manager: code that asks whether an unknown size is a certain number above 1 gets an error, not "no"."""
+    before, _state.is_strict = _state.is_strict, True
+    try:
+        yield
+    finally:
+        _state.is_strict = before
 
 
 class GraphSize:
@@ -13,17 +32,27 @@ class GraphSize:
     Args:
         find: function that returns the size as a scalar of the graph being built. It is called wherever the
             size is needed, since a scalar made inside a loop is not valid outside.
+        is_computed: whether it was computed from others; default False, for one that is above 1 under ``no_guesses``.
 
     >>> half = GraphSize(lambda: 6) // 2
     >>> half == None, half.find()
     (True, 3)
     """
 
-    def __init__(self, find: Callable[[], Any]) -> None:
+    def __init__(self, find: Callable[[], Any], is_computed: bool = False) -> None:
         self.find = find
+        self._is_computed = is_computed
 
     def __eq__(self, other: object) -> bool:
+        may_be_other = isinstance(other, int) and other >= (0 if self._is_computed else 2)
+        if _state.is_strict and may_be_other:
+            raise TypeError(f"Expected a size that is known in the graph, to compare with {other}. Received: {self!r}.")
         return other is None or other is self
+
+    def __bool__(self) -> bool:
+        if _state.is_strict and self._is_computed:
+            raise TypeError(f"Expected a number that is known in the graph, for a condition. Received: {self!r}.")
+        return True
 
     __hash__ = object.__hash__
 
@@ -63,7 +92,7 @@ def reshape_target(shape: tuple) -> list:
 
 
 def _computed(function: Callable, *args: Any) -> GraphSize:
-    return GraphSize(lambda: function(*map(value_of, args)))
+    return GraphSize(lambda: function(*map(value_of, args)), is_computed=True)
 
 
 def _method(function: Callable, is_reversed: bool) -> Callable:

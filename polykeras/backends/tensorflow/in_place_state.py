@@ -14,6 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from polykeras.backends.shared.graph_sizes import no_guesses
 from polykeras.backends.tensorflow.adapter import unreplicated
 from polykeras.backends.tensorflow.general_graphs import Family, agree, has_other_effects
 from polykeras.capture.lru_cache import LRUCache
@@ -133,7 +134,8 @@ class CompiledFunction:
         if wanted is None or has_other_effects(exact[0].graph):
             return exact
         try:
-            found = self._trace(leaves, inputs, structure, count, wanted)
+            with no_guesses():
+                found = self._trace(leaves, inputs, structure, count, wanted)
             state = [*leaves[:count], *exact[0].variables]  # those of the program too
             is_same = agree(lambda: _run(exact, inputs), lambda: _run(found, inputs), state)
         except Exception:  # the code needs sizes
