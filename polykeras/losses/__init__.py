@@ -60,7 +60,7 @@ __all__ = [
     "MeanAbsolutePercentageError", "MeanSquaredError", "MeanSquaredLogarithmicError", "Poisson",
     "SparseCategoricalCrossentropy", "SquaredHinge", "Tversky", "bce", "binary_crossentropy",
     "binary_focal_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy",
-    "categorical_generalized_cross_entropy", "categorical_hinge", "circle", "cosine_proximity",
+    "categorical_generalized_cross_entropy", "categorical_hinge", "circle", "cosine", "cosine_proximity",
     "cosine_similarity", "ctc", "deserialize", "dice", "get", "hinge", "huber", "huber_loss",
     "is_categorical_crossentropy", "kl_divergence", "kld", "kullback_leibler_divergence", "log_cosh", "logcosh",
     "mae", "mape", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
