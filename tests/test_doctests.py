@@ -26,7 +26,8 @@ def is_public(name: str) -> bool:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", examples.modules())
-def test_examples_run(name: str, backend: str) -> None:
+def test_examples_run(name: str, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "_third_party", dict(backends._third_party))  # examples register their own
     backends.load_all()  # in the order in which the frameworks live together
     results = examples.run(importlib.import_module(name), backend)
     problems = [text for example, text in results.items() if text and (backend == "numpy" or is_public(example))]
