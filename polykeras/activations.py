@@ -86,7 +86,7 @@ def relu(
     is_at_zero = is_zero(threshold)
     if is_at_zero and max_value is None:
         return ops.relu(x) if is_zero(negative_slope) else ops.leaky_relu(x, negative_slope)
-    above = ops.where(ops.greater(x, threshold), x, 0) if not is_at_zero else ops.relu(x)
+    above = ops.relu(x) if is_at_zero else ops.where(ops.greater(x, threshold), x, 0)
     if max_value is not None:
         above = ops.minimum(above, max_value)
     if is_zero(negative_slope):

@@ -83,8 +83,9 @@ class Expression(EngineProtocols, Operators):
         with _computing() as values:
             if id(self) not in values:
                 result = self._function(*self._args, **self._kwargs)
-                values[id(self)] = result if self._index is None else trees.leaves(result)[self._index]
-            return values[id(self)]
+                # With the expression, so that its id stays its own.
+                values[id(self)] = self, result if self._index is None else trees.leaves(result)[self._index]
+            return values[id(self)][1]
 
     value = raw = array
 

@@ -31,7 +31,7 @@ def growing() -> contextlib.AbstractContextManager:
 
 
 def initializing() -> contextlib.AbstractContextManager:
-    """Return a context, held while a variable that belongs to no step yet gets its first value."""
+    """Return a context, held while a variable gets its first value."""
     return _held(_initialization)
 
 

@@ -46,9 +46,8 @@ class OlderMethods:
     def _take_updates(self, gradients: list, variables: list[Variable]) -> None:
         own = vars(self)
         by_variable = dict(zip(map(id, variables), self._clipped(gradients), strict=True))
-        constraints: dict = (
-            {"constraints": {}} if "constraints" in inspect.signature(self.get_updates).parameters else {}
-        )
+        takes_constraints = "constraints" in inspect.signature(self.get_updates).parameters
+        constraints: dict = {"constraints": {}} if takes_constraints else {}
         own["_listed"] = []  # which it has not listed yet
         try:
             with keeping(own.setdefault("_kept", []), self, by_variable):

@@ -123,7 +123,8 @@ def test_few_graphs_are_traced_for_many_lengths():
         assert PythonRuns.runs < 8
 
 
-def test_what_a_step_prints_is_printed_once(capfd):
+@pytest.mark.parametrize("in_a_loop", [False, True])
+def test_what_a_step_prints_is_printed_once(capfd, in_a_loop):
     tensorflow = pytest.importorskip("tensorflow", reason="only TensorFlow prints from a graph")
 
     class Prints(keras.Model):
@@ -132,7 +133,11 @@ def test_what_a_step_prints_is_printed_once(capfd):
             self.pool, self.dense = layers.GlobalMaxPooling1D(), layers.Dense(1)
 
         def call(self, inputs):
-            tensorflow.print("length", tensorflow.shape(inputs)[1])
+            def show(index):
+                tensorflow.print("length", tensorflow.shape(inputs)[1])
+                return index + 1
+
+            tensorflow.while_loop(lambda index: index < 1, show, [0]) if in_a_loop else show(0)
             return self.dense(self.pool(inputs))
 
     with keras.backends.use("tensorflow"):

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework import op_def_registry
 
 # Most programs have few shapes: full batches, and the rest of an epoch.
 _SHAPES_AT_ONCE = 3
@@ -37,7 +36,7 @@ class Family:
 
     def graph_for(self, shapes: list[tf.TensorShape]) -> Any:
         """Return the graph with open sizes, if there is one for shapes; None otherwise."""
-        return self._graph if self._graph is not None and _fit(self._shapes_of_graph, shapes) else None
+        return self._graph if self._graph is not None and _are_covered(shapes, self._shapes_of_graph) else None
 
     def open_shapes(self, shapes: list[tf.TensorShape]) -> list[tf.TensorShape] | None:
         """Note new shapes; return all so far with None for the sizes that change, None to trace exact shapes alone."""
@@ -45,7 +44,7 @@ class Family:
         pairs = zip(self._merged or shapes, shapes, strict=True)
         self._merged = [one.most_specific_compatible_shape(other) for one, other in pairs]
         is_due = self._is_open and self._count > _SHAPES_AT_ONCE
-        return self._merged if is_due and _fit(self._merged, shapes) else None
+        return self._merged if is_due and _are_covered(shapes, self._merged) else None
 
     def keep(self, graph: Any, shapes: list[tf.TensorShape]) -> None:
         """Use a graph from now on for all that fits its shapes; None if there is none, nor will be."""
@@ -53,29 +52,18 @@ class Family:
         self._is_open = graph is not None
 
 
-def _fit(general: list[tf.TensorShape], shapes: list[tf.TensorShape]) -> bool:
-    return all(map(_fits, general, shapes))
-
-
-def _fits(general: tf.TensorShape, shape: tf.TensorShape) -> bool:
+def _are_covered(shapes: list[tf.TensorShape], general: list[tf.TensorShape]) -> bool:
+    pairs = [pair for one, other in zip(general, shapes, strict=True) for pair in zip(one, other, strict=True)]
     # Code tests for a size of 1, which is broadcast, and for empty arrays.
-    return general.is_compatible_with(shape) and all(
-        size > 1 for known, size in zip(general.as_list(), shape.as_list(), strict=True) if known is None
-    )
+    return all(size > 1 if known is None else size == known for known, size in pairs)
 
 
 def has_other_effects(graph: Any) -> bool:
     """Whether running a graph does anything that restoring variables does not undo, such as printing or drawing."""
-    definition = graph.as_graph_def()
-    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
-    own = {function.signature.name for function in definition.library.function}
-    stateful = (op for op in {node.op for node in nodes} - own if _is_stateful(op))
-    return not all(op.startswith(_ON_VARIABLES) or op in _CONTAINERS for op in stateful)
-
-
-def _is_stateful(op: str) -> bool:
-    definition = op_def_registry.get(op)
-    return definition is None or definition.is_stateful
+    # Bodies of loops, branches and calls, at any depth, are functions of the outermost graph.
+    graphs = [graph, *(function.graph for function in graph._functions.values())]
+    kinds = {op.type for each in graphs for op in each.get_operations() if op.op_def is None or op.op_def.is_stateful}
+    return not all(kind.startswith(_ON_VARIABLES) or kind in _CONTAINERS for kind in kinds)
 
 
 def agree(run: Callable, other: Callable, state: list[tf.Variable]) -> bool:

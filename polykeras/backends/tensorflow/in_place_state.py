@@ -123,7 +123,8 @@ class CompiledFunction:
     def _graph_for(self, leaves: list, inputs: list, structure: Any, count: int) -> tuple:
         """Return a graph for new shapes: one for just these, or one for many where they keep changing."""
         shapes = [x.shape for x in leaves]
-        if self._optimize or any(isinstance(x, Composite) for x in leaves) or any(s.rank is None for s in shapes):
+        is_plain = tf.executing_eagerly() and not any(isinstance(x, Composite) for x in leaves)
+        if self._optimize or not is_plain:
             return self._trace(leaves, inputs, structure, count, shapes)
         kind = (structure, *[(len(x.shape), x.dtype, x.__class__) for x in leaves])
         family = self._families.setdefault(kind, Family())
