@@ -25,6 +25,7 @@ from polykeras.initializers.distributions import (
     TruncatedNormal,
     VarianceScaling,
 )
+from polykeras.initializers.distributions import fans as _compute_fans  # noqa: F401  the name in Keras 2
 from polykeras.serialization import registry
 
 __all__ = [

@@ -241,6 +241,10 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # the names below, for editors and type checkers
+    from polykeras.compat.keras1.convolutional import AtrousConv1D as AtrousConv1D
+    from polykeras.compat.keras1.convolutional import AtrousConv2D as AtrousConv2D
+    from polykeras.compat.keras1.convolutional import Deconv2D as Deconv2D
+    from polykeras.compat.keras1.convolutional import Deconv3D as Deconv3D
     from polykeras.compat.keras1.merging import Merge as Merge
     from polykeras.compat.keras1.recurrent import Recurrent as Recurrent
     from polykeras.compat.keras2 import experimental as experimental
@@ -250,6 +254,7 @@ else:
         __name__,
         modules=["experimental"],
         members={
+            "polykeras.compat.keras1.convolutional": ["AtrousConv1D", "AtrousConv2D", "Deconv2D", "Deconv3D"],
             "polykeras.compat.keras1.merging": ["Merge"],
             "polykeras.compat.keras1.recurrent": ["Recurrent"],
             "polykeras.compat.keras2.layers": ["AbstractRNNCell"],

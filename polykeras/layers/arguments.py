@@ -52,25 +52,49 @@ def legacy_arguments(**renamed: str) -> Callable[[Function], Function]:
     return decorate
 
 
-#: The positional arguments of ``add_weight`` in Keras 2.
-_OF_ADD_WEIGHT = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
+def base_arguments(*order: str, **attributes: str) -> Callable[[Function], Function]:
+    """Return a decorator for ``__init__`` of a base class that in Keras takes as arguments what its class says here.
 
+    It acts where a class has no ``rank``: a direct subclass that a program writes.
 
-def name_may_come_first(add_weight: Function) -> Function:
-    """Decorator for ``add_weight``: if the first positional argument is a name, the order is that of Keras 2.
+    Args:
+        *order: names of the first positional arguments in Keras; positional ones after them are those of ``__init__``.
+        **attributes: ``name="attribute"``, for arguments that become attributes.
 
-    >>> name_may_come_first(lambda layer, **named: named)(None, "scale", (3,), initializer="ones")
-    {'initializer': 'ones', 'name': 'scale', 'shape': (3,)}
+    >>> class Windows:
+    ...     @base_arguments("rank", rank="rank")
+    ...     def __init__(self, size): self.size = size
+    >>> class Squares(Windows):
+    ...     def __init__(self, size): super().__init__(2, size)
+    >>> Squares(5).rank, Squares(5).size
+    (2, 5)
     """
 
-    @functools.wraps(add_weight)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if args and isinstance(args[0], str):
-            kwargs.update(zip(_OF_ADD_WEIGHT, args, strict=False))
-            args = ()
-        return add_weight(self, *args, **kwargs)
+    def decorate(init: Function) -> Function:
+        @functools.wraps(init)
+        def call(self: Any, *args: Any, **kwargs: Any) -> None:
+            if not hasattr(self, "rank"):
+                kwargs.update(zip(order, args, strict=False))
+                args = args[len(order) :]
+                for name, attribute in attributes.items():
+                    if name in kwargs:
+                        setattr(self, attribute, kwargs.pop(name))
+                _require_rank(self, attributes)
+            init(self, *args, **kwargs)
 
-    return cast(Function, call)
+        vars(call)["__signature__"] = inspect.signature(init)
+        return cast(Function, call)
+
+    return decorate
+
+
+def _require_rank(layer: Any, attributes: dict[str, str]) -> None:
+    if not hasattr(layer, "rank"):
+        argument = next(name for name, attribute in attributes.items() if attribute == "rank")
+        raise TypeError(
+            f"{type(layer).__name__}: Expected the number of spatial axes, as the argument {argument!r} of its base "
+            "class or as the attribute 'rank' of the class. Received: neither."
+        )
 
 
 def _where(layer: Any) -> str:

@@ -11,7 +11,7 @@ from polykeras import activations, ops, regularizers
 from polykeras.config import standardize_data_format
 from polykeras.core import lazy, window_geometry
 from polykeras.core.types import Function
-from polykeras.layers.arguments import choice, legacy_arguments, positive_int, window_sizes
+from polykeras.layers.arguments import base_arguments, choice, legacy_arguments, positive_int, window_sizes
 from polykeras.layers.convolutional_resizing import (  # noqa: F401
     Cropping1D,
     Cropping2D,
@@ -33,7 +33,9 @@ __getattr__, __dir__ = lazy.names(
     members={
         "polykeras.layers.pooling": [
             f"{kind}Pooling{rank}D" for kind in ("Average", "Max", "GlobalAverage", "GlobalMax") for rank in (1, 2, 3)
-        ]
+        ],
+        "polykeras.compat.keras1.convolutional": ["AtrousConv1D", "AtrousConv2D", "Deconv2D", "Deconv3D"],
+        "polykeras.compat.keras2.base_layers": ["_Conv", "_Cropping", "_SeparableConv", "_UpSampling", "_ZeroPadding"],
     },
 )
 
@@ -60,6 +62,7 @@ _KERAS_1 = {
 }  # fmt: skip
 #: Whether further positional numbers are the sides of one window, as in Keras 1 and 2: ``Conv2D(8, 3, 3)``.
 numbers_are_windows = False
+_WINDOW = ("kernel_size", "strides", "padding", "data_format", "dilation_rate")
 _AFTER_WINDOW = ("kernel_initializer", "activation", "weights", "padding", "strides", "data_format")
 
 
@@ -202,6 +205,7 @@ class _Causal(Convolution):
 class Conv(LowRankUpdate, Convolution):
     """Base class of standard convolutions."""
 
+    @base_arguments("rank", rank="rank")
     @old_names
     def __init__(
         self,
@@ -435,6 +439,7 @@ class AtrousConvolution2D(Conv2D):
 class ConvTranspose(LowRankUpdate, Convolution):
     """Base class of transposed convolutions."""
 
+    @base_arguments("rank", rank="rank")
     @old_names
     def __init__(
         self,
@@ -676,6 +681,7 @@ class DepthwiseConv(Convolution):
 
     kernels = ("depthwise",)
 
+    @base_arguments("rank", "depth_multiplier", *_WINDOW, rank="rank")
     @old_names
     def __init__(
         self,
@@ -775,6 +781,7 @@ class SeparableConv(Convolution):
 
     kernels = ("depthwise", "pointwise")
 
+    @base_arguments("rank", "depth_multiplier", "filters", *_WINDOW, rank="rank")
     @old_names
     def __init__(
         self,

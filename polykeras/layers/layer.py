@@ -17,6 +17,7 @@ from polykeras.backends.contract.spec import SpecArray
 from polykeras.backends.shared.structured import STRUCTURED
 from polykeras.capture.stamp import note_inside, remember
 from polykeras.core import dtypes, graph, masks, naming, placement, scopes, trees, turns
+from polykeras.core.arguments import OF_LAYERS, name_may_come_first
 from polykeras.core.context import context, unscoped, within
 from polykeras.core.expressions import Expression
 from polykeras.core.functionalization import settled
@@ -29,7 +30,6 @@ from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable, autocast, scope, values_of
 from polykeras.layers import in_graphs, making
 from polykeras.layers import input_spec as specs
-from polykeras.layers.arguments import name_may_come_first
 from polykeras.layers.call_arguments import CallArguments
 from polykeras.layers.idioms import EngineIdioms
 from polykeras.layers.inference import Inference
@@ -209,7 +209,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         """
         self.built = True
 
-    @name_may_come_first
+    @name_may_come_first(*OF_LAYERS)
     def add_weight(
         self,
         shape: Any = None,

@@ -6,10 +6,20 @@ from typing import Any
 
 from polykeras import ops
 from polykeras.config import standardize_data_format
-from polykeras.core import window_geometry
-from polykeras.layers.arguments import choice, legacy_arguments, window_sizes
+from polykeras.core import lazy, window_geometry
+from polykeras.layers.arguments import base_arguments, choice, legacy_arguments, window_sizes
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
+
+# The base classes under their names in Keras 2.
+__getattr__, __dir__ = lazy.names(
+    __name__,
+    members={
+        "polykeras.compat.keras2.base_layers": [
+            f"_{kind}Pooling{rank}D" for kind in ("", "Global") for rank in (1, 2, 3)
+        ],
+    },
+)
 
 
 class Pooling(Layer):
@@ -18,8 +28,13 @@ class Pooling(Layer):
     built = True
 
     rank: int
-    mode: str
+    mode: str = "max"
 
+    @base_arguments(
+        *("pool_size", "strides", "pool_dimensions", "pool_mode", "padding", "data_format", "name"),
+        pool_dimensions="rank",
+        pool_mode="mode",
+    )
     @legacy_arguments(border_mode="padding", dim_ordering="data_format", pool_length="pool_size", stride="strides")
     def __init__(
         self,
@@ -45,8 +60,12 @@ class Pooling(Layer):
 
         Shapes: (batch, ..., channels) to the same with smaller sizes.
         """
+        return self._pooling_function(inputs, self.pool_size, self.strides, self.padding, self.data_format)
+
+    def _pooling_function(self, inputs: Any, pool_size: Any, strides: Any, padding: str, data_format: str) -> Any:
+        """Pool over windows, by the name that subclasses override in Keras 2."""
         pool = ops.max_pool if self.mode == "max" else ops.average_pool
-        return pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
+        return pool(inputs, pool_size, strides, padding, data_format)
 
     def get_config(self) -> dict:
         return {
@@ -58,7 +77,25 @@ class Pooling(Layer):
         }
 
 
-class MaxPooling1D(Pooling):
+class Pooling1D(Pooling):
+    """Base class of pooling over windows of sequences. Subclasses set ``mode``."""
+
+    rank = 1
+
+
+class Pooling2D(Pooling):
+    """Base class of pooling over windows of images. Subclasses set ``mode``."""
+
+    rank = 2
+
+
+class Pooling3D(Pooling):
+    """Base class of pooling over windows of volumes. Subclasses set ``mode``."""
+
+    rank = 3
+
+
+class MaxPooling1D(Pooling1D):
     """Take the maximum of each window of time steps.
 
     Args:
@@ -76,10 +113,10 @@ class MaxPooling1D(Pooling):
     (1, 3, 3)
     """
 
-    rank, mode = 1, "max"
+    mode = "max"
 
 
-class MaxPooling2D(Pooling):
+class MaxPooling2D(Pooling2D):
     """Take the maximum of each window of an image.
 
     Args:
@@ -98,10 +135,10 @@ class MaxPooling2D(Pooling):
     (1, 3, 2, 3)
     """
 
-    rank, mode = 2, "max"
+    mode = "max"
 
 
-class MaxPooling3D(Pooling):
+class MaxPooling3D(Pooling3D):
     """Take the maximum of each window of a volume.
 
     Args:
@@ -120,10 +157,10 @@ class MaxPooling3D(Pooling):
     (1, 3, 2, 1, 3)
     """
 
-    rank, mode = 3, "max"
+    mode = "max"
 
 
-class AveragePooling1D(Pooling):
+class AveragePooling1D(Pooling1D):
     """Take the mean of each window of time steps, excluding padding.
 
     Args:
@@ -142,10 +179,10 @@ class AveragePooling1D(Pooling):
     (1, 3, 3)
     """
 
-    rank, mode = 1, "average"
+    mode = "average"
 
 
-class AveragePooling2D(Pooling):
+class AveragePooling2D(Pooling2D):
     """Take the mean of each window of an image, excluding padding.
 
     Args:
@@ -164,10 +201,10 @@ class AveragePooling2D(Pooling):
     (1, 3, 2, 3)
     """
 
-    rank, mode = 2, "average"
+    mode = "average"
 
 
-class AveragePooling3D(Pooling):
+class AveragePooling3D(Pooling3D):
     """Take the mean of each window of a volume, excluding padding.
 
     Args:
@@ -186,7 +223,7 @@ class AveragePooling3D(Pooling):
     (1, 3, 2, 1, 3)
     """
 
-    rank, mode = 3, "average"
+    mode = "average"
 
 
 # ---------------------------------------------------------------------- global
@@ -200,6 +237,7 @@ class GlobalPooling(Layer):
     rank: int
     mode: str
 
+    @base_arguments("pool_dimensions", pool_dimensions="rank")
     @legacy_arguments(dim_ordering="data_format")
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -226,7 +264,25 @@ class GlobalPooling(Layer):
         return {**super().get_config(), "data_format": self.data_format, "keepdims": self.keepdims}
 
 
-class GlobalMaxPooling1D(GlobalPooling):
+class GlobalPooling1D(GlobalPooling):
+    """Base class of pooling over all positions of sequences. Subclasses set ``mode``."""
+
+    rank = 1
+
+
+class GlobalPooling2D(GlobalPooling):
+    """Base class of pooling over all positions of images. Subclasses set ``mode``."""
+
+    rank = 2
+
+
+class GlobalPooling3D(GlobalPooling):
+    """Base class of pooling over all positions of volumes. Subclasses set ``mode``."""
+
+    rank = 3
+
+
+class GlobalMaxPooling1D(GlobalPooling1D):
     """Take the maximum of each channel over all time steps.
 
     Args:
@@ -241,10 +297,10 @@ class GlobalMaxPooling1D(GlobalPooling):
     (1, 3)
     """
 
-    rank, mode = 1, "max"
+    mode = "max"
 
 
-class GlobalMaxPooling2D(GlobalPooling):
+class GlobalMaxPooling2D(GlobalPooling2D):
     """Take the maximum of each channel over an image.
 
     Args:
@@ -259,10 +315,10 @@ class GlobalMaxPooling2D(GlobalPooling):
     (1, 1, 1, 3)
     """
 
-    rank, mode = 2, "max"
+    mode = "max"
 
 
-class GlobalMaxPooling3D(GlobalPooling):
+class GlobalMaxPooling3D(GlobalPooling3D):
     """Take the maximum of each channel over a volume.
 
     Args:
@@ -277,10 +333,10 @@ class GlobalMaxPooling3D(GlobalPooling):
     (1, 3)
     """
 
-    rank, mode = 3, "max"
+    mode = "max"
 
 
-class GlobalAveragePooling1D(GlobalPooling):
+class GlobalAveragePooling1D(GlobalPooling1D):
     """Take the mean of each channel over all time steps that are not masked.
 
     Args:
@@ -298,7 +354,7 @@ class GlobalAveragePooling1D(GlobalPooling):
     array([[2.]], dtype=float32)
     """
 
-    rank, mode = 1, "average"
+    mode = "average"
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
         super().__init__(data_format, keepdims, **kwargs)
@@ -330,7 +386,7 @@ class GlobalAveragePooling1D(GlobalPooling):
         return None
 
 
-class GlobalAveragePooling2D(GlobalPooling):
+class GlobalAveragePooling2D(GlobalPooling2D):
     """Take the mean of each channel over an image.
 
     Args:
@@ -347,10 +403,10 @@ class GlobalAveragePooling2D(GlobalPooling):
     (1, 3)
     """
 
-    rank, mode = 2, "average"
+    mode = "average"
 
 
-class GlobalAveragePooling3D(GlobalPooling):
+class GlobalAveragePooling3D(GlobalPooling3D):
     """Take the mean of each channel over a volume.
 
     Args:
@@ -367,7 +423,7 @@ class GlobalAveragePooling3D(GlobalPooling):
     (1, 3)
     """
 
-    rank, mode = 3, "average"
+    mode = "average"
 
 
 # -------------------------------------------------------------------- adaptive

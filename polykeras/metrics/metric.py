@@ -9,6 +9,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.core import dtypes, naming
+from polykeras.core.arguments import name_may_come_first
 from polykeras.core.functionalization import pure
 from polykeras.core.tracking import Trackable
 from polykeras.core.variables import Variable
@@ -39,6 +40,9 @@ class Metric(Trackable):
     >>> float(metric.result())
     3.0
     """
+
+    #: Always True: the state stays from one batch to the next.
+    stateful = True
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or naming.unique(naming.snake_case(self.__class__.__name__))
@@ -81,10 +85,11 @@ class Metric(Trackable):
         self._parts_came()
         return variable
 
+    @name_may_come_first("shape", "initializer", "dtype")
     def add_weight(
         self, shape: tuple = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> Variable:
-        """Alias of ``add_variable``, under its name in layers.
+        """Alias of ``add_variable``, under its name in layers; as in Keras 2, ``name`` may come first.
 
         Args:
             shape, initializer, dtype, name: see ``add_variable``.

@@ -18,7 +18,6 @@ from polykeras.serialization.registry import (
     get_registered_object,
     register_keras_serializable,
 )
-from polykeras.serialization.registry import deserialize as deserialize_keras_object
 from polykeras.serialization.registry import serialize as serialize_keras_object
 from polykeras.training.data.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from polykeras.training.data.datasets import PyDataset, Sequence
@@ -174,6 +173,7 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.datasets.from_directories import audio_dataset_from_directory as audio_dataset_from_directory
     from polykeras.datasets.from_directories import image_dataset_from_directory as image_dataset_from_directory
     from polykeras.datasets.from_directories import text_dataset_from_directory as text_dataset_from_directory
+    from polykeras.saving import deserialize_keras_object as deserialize_keras_object
     from polykeras.utils import bounding_boxes as bounding_boxes
     from polykeras.utils.charts import plot_history as plot_history
     from polykeras.utils.feature_space import FeatureSpace as FeatureSpace
@@ -243,6 +243,7 @@ else:
                 "transpose_shape",
                 "unpack_singleton",
             ],
+            "polykeras.saving": ["deserialize_keras_object"],
             "polykeras.utils.image_arrays": ["array_to_img", "img_to_array", "load_img", "save_img"],
             "polykeras.compat.keras2.utils.io_utils": [
                 "H5Dict",

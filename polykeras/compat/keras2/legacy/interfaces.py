@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from polykeras.core import naming
-from polykeras.layers.arguments import name_may_come_first
+from polykeras.core.arguments import OF_LAYERS, name_may_come_first
 
 
 def generate_legacy_interface(
@@ -108,7 +108,7 @@ legacy_spatialdropoutNd_support = legacy_lambda_support = legacy_recurrent_suppo
 legacy_gaussiannoise_support = legacy_gaussiandropout_support = legacy_dense_support
 legacy_generator_methods_support = legacy_model_constructor_support = legacy_input_support = legacy_dense_support
 
-legacy_add_weight_support = name_may_come_first
+legacy_add_weight_support = name_may_come_first(*OF_LAYERS)
 
 
 def legacy_get_updates_support(func: Callable) -> Callable:
