@@ -16,7 +16,9 @@ from polykeras.compat.keras2.backend.neural import hard_sigmoid
 from polykeras.compat.keras2.tensor_members import TensorName, TensorShape, VariableName, full_name, is_made_by_layer
 from polykeras.core import trees
 from polykeras.core.expressions import deferred
+from polykeras.core.operators import Operators
 from polykeras.core.renamed import ordered_by_era, reordered
+from polykeras.interop.tensorflow_functions import get_item
 from polykeras.regularizers import L1L2
 from polykeras.serialization import registry
 
@@ -196,6 +198,9 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("core.variables", "Variable.name", VariableName()),
     ("core.graph", "KerasTensor._keras_shape", property(TensorShape.of)),
     ("core.graph", "KerasTensor.get_shape", _get_shape),
+    ("core.graph", "records_engine_calls", True),
+    ("core.graph", "KerasTensor.__getitem__", get_item),
+    ("core.graph", "KerasTensor.__iter__", Operators.__iter__),
     ("core.graph", "KerasTensor.__ne__", object.__ne__),
     ("core.variables", "Variable.__eq__", object.__eq__),
     ("core.variables", "Variable.__ne__", object.__ne__),

@@ -14,6 +14,9 @@ from polykeras.core.expressions import Expression
 from polykeras.core.operators import Operators
 from polykeras.core.shape_inference import inferred
 
+#: Whether functions of TensorFlow's own, called on symbolic tensors, become part of the graph, as in tf.keras 2.
+records_engine_calls = False
+
 _NEVER_SYMBOLS = frozenset({int, float, bool, str, type(None)})
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from polykeras.models import op_configs
 
+#: What stands for the name of a layer where a function of TensorFlow's has a constant as its first argument.
+_CONSTANT = "_CONSTANT_VALUE"
 #: Arguments that determined how to compute, or that no longer exist.
 _DROPPED = ("implementation", "time_major", "ragged", "optional")
 
@@ -83,13 +85,26 @@ def _histories(value: Any) -> Iterator[list]:
 
 
 def _convert_call(call: Any) -> Any:
-    """Convert a call of a layer from a list of [layer, call, output, arguments], one for each input."""
+    """Convert a call of a layer from a list of [layer, call, output, arguments], one for each input.
+
+    That of a function of TensorFlow's on a single input is no list, and its input may be a constant.
+    """
     if is_call(call):
         return call
-    inputs = [_tensor(history) for history in call]
-    arguments = call[0][3] if call and len(call[0]) > 3 else {}
-    kwargs = {key: _tensor(value) if _is_history(value) else value for key, value in arguments.items()}
-    return {"args": inputs if len(inputs) == 1 else [inputs], "kwargs": kwargs}
+    first = call if _is_history(call) else next(iter(call), [])
+    kwargs = _argument(first[3] if len(first) > 3 else {})
+    if first is call or len(call) == 1:
+        return {"args": [_argument(first)], "kwargs": kwargs}
+    return {"args": [_argument(call)], "kwargs": kwargs}
+
+
+def _argument(value: Any) -> Any:
+    """Replace the references to tensors among the arguments of a call."""
+    if _is_history(value):
+        return value[2] if value[0] == _CONSTANT else _tensor(value)
+    if isinstance(value, list):
+        return [_argument(x) for x in value]
+    return {key: _argument(x) for key, x in value.items()} if isinstance(value, dict) else value
 
 
 def _is_history(value: Any) -> bool:

@@ -149,9 +149,10 @@ def _spare_from_autograph() -> None:
 
 _spare_from_autograph()
 with contextlib.suppress(ImportError):
-    from polykeras.interop import tensorflow_containers
+    from polykeras.interop import tensorflow_containers, tensorflow_dispatch
 
     tensorflow_containers.register()
+    tensorflow_dispatch.register()
 
 
 try:
