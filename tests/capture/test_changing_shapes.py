@@ -61,6 +61,38 @@ class Halves(layers.Layer):
         return ops.max(inputs, 1) if ops.shape(inputs)[1] > 15 else ops.min(inputs, 1)
 
 
+class Asks(layers.Layer):
+    """Computes one of two results, by what it is told about its input's shape."""
+
+    def __init__(self, question):
+        super().__init__()
+        self.question = question
+
+    def call(self, inputs):
+        return ops.mean(inputs, 1) if self.question(inputs) else ops.max(inputs, 1)
+
+
+# The answers differ for a length or a number of rows among the last batches.
+QUESTIONS = {
+    "equal": lambda x: x.shape[1] == 22,
+    "unequal": lambda x: x.shape[1] != 22,
+    "contained": lambda x: x.shape[1] in {22, 24},
+    "contained_size": lambda x: ops.shape(x)[1] in {22, 24},
+    "looked_up": lambda x: {22: True}.get(ops.shape(x)[1], False),
+    "shape": lambda x: tuple(x.shape[1:]) == (22, 5),
+    "unpacked": lambda x: (lambda rows, steps, width: steps == 22)(*x.shape),
+    "listed": lambda x: list(x.shape)[1] == 22,
+    "int_shape": lambda x: keras.backend.int_shape(x)[1] == 22,
+    "two_shapes": lambda x: x[:, ::2].shape == x[:, 1::2].shape,
+    "two_sizes": lambda x: ops.shape(x[:, ::2])[1] == ops.shape(x[:, 1::2])[1],
+    "two_tuples": lambda x: ops.shape(x[:, ::2]) == ops.shape(x[:, 1::2]),
+    "computed": lambda x: ops.shape(x)[1] - 22,
+    "text": lambda x: str(x.shape).count("22") == 1,
+    "text_of_size": lambda x: str(ops.shape(x)[1]) == "22",
+    "elements": lambda x: int(np.prod(x.shape)) > 600,
+}
+
+
 @keras.saving.register_keras_serializable("tests")
 class PythonRuns(layers.Layer):
     runs = 0
@@ -98,6 +130,17 @@ def numbers_of(name, network):
 def test_batches_of_all_lengths_give_the_numbers_of_numpy(name, network):
     for found, expected in zip(numbers_of(name, network), numbers_of("numpy", network), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name in ("torch", "tensorflow") if name in backends.available()])
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+def test_python_code_is_told_the_sizes_of_each_batch(name, question):
+    def losses(engine):
+        with keras.backends.use(engine):
+            model = make(lambda: [Asks(question)])
+            return [model.train_on_batch(*batch(length)) for length in LENGTHS]
+
+    np.testing.assert_allclose(losses(name), losses("numpy"), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [name for name in ("torch", "tensorflow") if name in backends.available()])

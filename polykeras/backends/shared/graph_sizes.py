@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import operator
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+
+# Code that computes with what it is told of an unknown size.
+_COMPUTES_WITHOUT = ("polykeras.", "tensorflow.")
+_ACTS_FOR_PROGRAMS = ("polykeras.compat.",)
 
 
 class _State(threading.local):
@@ -18,12 +23,22 @@ _state = _State()
 
 @contextlib.contextmanager
 def no_guesses() -> Iterator[None]:
-    """Context manager: code that asks whether an unknown size is a certain number above 1 gets an error, not "no"."""
+    """Context manager: code that asks what an unknown size is gets an error; it may ask whether it is below 2."""
     before, _state.is_strict = _state.is_strict, True
     try:
         yield
     finally:
         _state.is_strict = before
+
+
+def is_asked_by_a_program() -> bool:
+    """Whether the caller's caller is code under ``no_guesses`` that may do anything with "no", or with None.
+
+    >>> is_asked_by_a_program()
+    False
+    """
+    name = sys._getframe(2).f_globals.get("__name__", "") if _state.is_strict else "polykeras."
+    return name.startswith(_ACTS_FOR_PROGRAMS) or not name.startswith(_COMPUTES_WITHOUT)
 
 
 class GraphSize:
@@ -44,22 +59,29 @@ class GraphSize:
         self._is_computed = is_computed
 
     def __eq__(self, other: object) -> bool:
+        if other is None or other is self:
+            return True
         may_be_other = isinstance(other, int) and other >= (0 if self._is_computed else 2)
-        if _state.is_strict and may_be_other:
+        if _state.is_strict and (may_be_other or (isinstance(other, GraphSize) and is_asked_by_a_program())):
             raise TypeError(f"Expected a size that is known in the graph, to compare with {other}. Received: {self!r}.")
-        return other is None or other is self
+        return False
 
     def __bool__(self) -> bool:
         if _state.is_strict and self._is_computed:
             raise TypeError(f"Expected a number that is known in the graph, for a condition. Received: {self!r}.")
         return True
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        if is_asked_by_a_program():
+            raise TypeError(f"Expected a size that is known in the graph, to look it up. Received: {self!r}.")
+        return object.__hash__(self)
 
     def __neg__(self) -> GraphSize:
         return _computed(operator.neg, self)
 
     def __repr__(self) -> str:
+        if is_asked_by_a_program():
+            raise TypeError("Expected a size that is known in the graph, to make text of it. Received: an unknown one.")
         return "<a size unknown in the graph>"
 
 

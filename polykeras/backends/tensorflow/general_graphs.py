@@ -7,10 +7,13 @@ used only if it gives the numbers of one for exact shapes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+
+from polykeras.backends.shared.graph_sizes import is_asked_by_a_program
 
 # Most programs have few shapes: full batches, and the rest of an epoch.
 _SHAPES_AT_ONCE = 3
@@ -21,6 +24,8 @@ _TOLERANCE = 1e-3
 _ALIKE = 2 / 3
 # Operations with side effects that can be undone, on variables, and those that may contain others.
 _ON_VARIABLES = ("Resource", "ReadVariableOp", "Assign", "VarHandleOp", "VarIsInitializedOp")
+# Methods of shapes that tell sizes.
+_ASKING = ("__getitem__", "__iter__", "__eq__", "__str__", "__repr__", "as_list", "num_elements")
 _CONTAINERS = ("StatefulPartitionedCall", "PartitionedCall", "While", "If", "Case")
 
 
@@ -90,3 +95,24 @@ def _is_close(x: tf.Tensor, y: tf.Tensor) -> bool:
     if x.shape != y.shape or x.dtype == tf.string:
         return x.shape == y.shape and bool(tf.reduce_all(x == y))
     return bool(tf.norm(x - y) <= _TOLERANCE * tf.norm(x))
+
+
+def _refusing(name: str) -> Callable:
+    """Return a method of ``tf.TensorShape`` that tells a program no unknown size while a general graph is traced.
+
+    ``x.shape[1] == 8`` is False for None, and would be for the lengths of all batches.
+    """
+    method = getattr(tf.TensorShape, name)
+
+    @functools.wraps(method)
+    def ask(shape: tf.TensorShape, *arguments: Any) -> Any:
+        result = method(shape, *arguments)
+        if is_asked_by_a_program() and (result is None if name == "__getitem__" else not shape.is_fully_defined()):
+            raise TypeError(f"Expected a size that is known in the graph. Received: {shape}.")
+        return result
+
+    return ask
+
+
+for _name in _ASKING:
+    setattr(tf.TensorShape, _name, _refusing(_name))
