@@ -38,7 +38,7 @@ BOOKKEEPING = frozenset(
             "_compile_arguments",
             "_defers_logs",
         ),
-        *("_fit_layers", "_inbound_nodes", "_initial_weights", "_is_building", "_is_remembered", "_losses", "_masks"),
+        *("_inbound_nodes", "_initial_weights", "_is_building", "_is_remembered", "_losses", "_masks"),
         *(
             "_losses_entry",
             "_own_seeds",

@@ -22,25 +22,8 @@ from polykeras.saving.ledger import NotingWriter
 #: Attributes that never contain a user's layers: of all layers, and of models.
 _PLAIN = frozenset(vars(Layer()))
 _PLAIN_OF_MODELS = _PLAIN | {
-    *(
-        "inputs",
-        "outputs",
-        "_graph_nodes",
-        "_sequential_layers",
-        "_sequential_input",
-        "_layers_in_graph",
-        "_graph_plan",
-    ),
-    *(
-        "_inputs_structure",
-        "_outputs_structure",
-        "_compile_arguments",
-        "_compiled_parts",
-        "loss",
-        "optimizer",
-        "_sequential_outputs",
-        "_inner_tensors",
-    ),
+    *("inputs", "outputs", "_sequential_layers", "_sequential_input", "_layers_in_graph"),
+    *("_compile_arguments", "_compiled_parts", "loss", "optimizer", "_sequential_outputs"),
 }
 
 #: Attributes that have other names in Keras 3.
