@@ -13,7 +13,14 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras.compat.keras2.backend.neural import hard_sigmoid
-from polykeras.compat.keras2.tensor_members import TensorName, TensorShape, VariableName, full_name, is_made_by_layer
+from polykeras.compat.keras2.tensor_members import (
+    TensorName,
+    VariableName,
+    depthwise_kernel,
+    full_name,
+    is_made_by_layer,
+)
+from polykeras.compat.keras2.tensorflow_members import MEMBERS, TensorShape
 from polykeras.core import trees
 from polykeras.core.expressions import deferred
 from polykeras.core.operators import Operators
@@ -196,6 +203,7 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("compat.keras2.backend", "is_keras_tensor", is_made_by_layer),
     ("core.graph", "KerasTensor.name", TensorName()),
     ("core.variables", "Variable.name", VariableName()),
+    *MEMBERS,
     ("core.graph", "KerasTensor._keras_shape", property(TensorShape.of)),
     ("core.graph", "KerasTensor.get_shape", _get_shape),
     ("core.graph", "records_engine_calls", True),
@@ -218,6 +226,8 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("callbacks.monitor", "assumes_falling", True),
     ("datasets.downloads", "extracts_beside", True),
     ("layers.convolutional", "numbers_are_windows", True),
+    ("layers.convolutional", "DepthwiseConv.kernel_name", "depthwise_kernel"),
+    ("layers.convolutional", "DepthwiseConv.depthwise_kernel", depthwise_kernel),
     ("layers.layer", "penalties_are_symbolic", True),
     ("layers.normalization", "is_of_keras_2", True),
     ("layers.rnn", "lists_constants", True),

@@ -680,6 +680,8 @@ class DepthwiseConv(Convolution):
     """Base class of depthwise convolutions, which filter each channel separately."""
 
     kernels = ("depthwise",)
+    #: The name of the weight.
+    kernel_name = "kernel"
 
     @base_arguments("rank", "depth_multiplier", *_WINDOW, rank="rank")
     @old_names
@@ -711,7 +713,7 @@ class DepthwiseConv(Convolution):
     def build(self, input_shape: tuple) -> None:
         channels = self._channels(input_shape)
         shape = (*self.kernel_size, channels, self.depth_multiplier)
-        self.kernel = add_weight(self, "depthwise", shape, name="kernel")
+        self.kernel = add_weight(self, "depthwise", shape, name=self.kernel_name)
         self._add_bias(channels * self.depth_multiplier)
 
     def convolve(self, inputs: Any) -> Any:

@@ -16,7 +16,7 @@ from polykeras.core.graph import Node
 from polykeras.core.operators import EngineNeeded
 from polykeras.core.shape_inference import StandIns, attributes_kept, is_settled, note_attributes, on_engine
 from polykeras.core.variables import scope
-from polykeras.layers.signature import Signature, map_shapes, shape_arguments
+from polykeras.layers.signature import Signature, as_shown, map_shapes, shape_arguments
 
 if TYPE_CHECKING:
     from polykeras.layers.whole import Whole
@@ -113,7 +113,7 @@ class Inference(Whole):
             wanted = _taken(self.compute_output_spec, kwargs)
             symbols, options = graph.to_symbols(args), graph.to_symbols(wanted)
             return graph.to_specs(self.compute_output_spec(*symbols, **options))
-        shapes = {k: v for k, v in shape_arguments(self._signature_of_call, args, kwargs).items()}
+        shapes = {k: as_shown(v) for k, v in shape_arguments(self._signature_of_call, args, kwargs).items()}
         parameters = inspect.signature(self.compute_output_shape).parameters
         if len(parameters) == 1:
             result = self.compute_output_shape(next(iter(shapes.values())))
@@ -147,7 +147,7 @@ class Inference(Whole):
                 }
                 first = next(iter(kwargs))
                 args = (kwargs.pop(first),)
-            return trees.map(lambda x: x.shape, self._shaping_call()(*args, **kwargs))
+            return trees.map(lambda x: as_shown(x.shape), self._shaping_call()(*args, **kwargs))
 
     def _shaping_call(self) -> Callable:
         """Return what ``compute_output_shape`` runs: the layer itself, or the call that a user's class extends.
@@ -175,7 +175,9 @@ def _specs_of(shapes: Any, dtype: str) -> Any:
     """The specs for a nested structure of shapes, in the same containers."""
     if isinstance(shapes, dict):
         return {key: _specs_of(value, dtype) for key, value in shapes.items()}
-    if isinstance(shapes, list | tuple) and any(isinstance(shape, list | tuple | dict) for shape in shapes):
+    if isinstance(shapes, list | tuple) and any(
+        isinstance(shape, list | tuple | dict) or hasattr(shape, "as_list") for shape in shapes
+    ):
         return type(shapes)(_specs_of(shape, dtype) for shape in shapes)
     return SpecArray(tuple(shapes), dtype)
 

@@ -134,6 +134,19 @@ class Keras2Names(GraphCalls):
         """
         return []
 
+    def _add_variable_with_custom_getter(
+        self, name: str, getter: Any = None, overwrite: bool = False, **kwargs: Any
+    ) -> Any:
+        """Return the weight that ``getter`` makes; programs of tf.keras override this to wrap it.
+
+        Args:
+            name: str, the name of the weight.
+            getter: function that makes the weight, of ``name`` and ``kwargs``.
+            overwrite: bool, accepted for compatibility and ignored; default False.
+            **kwargs: shape, dtype, initializer and what else ``add_weight`` took.
+        """
+        return getter(name=name, **kwargs)
+
 
 class _FrozenWeights(list):
     """A list of weights that sets its items to be not trainable."""

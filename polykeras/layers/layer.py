@@ -35,7 +35,7 @@ from polykeras.layers.idioms import EngineIdioms
 from polykeras.layers.inference import Inference
 from polykeras.layers.keras2_names import Keras2Names
 from polykeras.layers.keras3_names import Keras3Names
-from polykeras.layers.signature import Signature, map_shapes, shape_arguments
+from polykeras.layers.signature import Signature, as_shown, map_shapes, shape_arguments
 from polykeras.layers.trainability import Trainability
 from polykeras.serialization import registry
 
@@ -273,6 +273,10 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         self._freeze_new_weights()
         note_inside(self)
         self._parts_came()
+        if type(self)._add_variable_with_custom_getter is not Layer._add_variable_with_custom_getter:
+            from polykeras.compat.keras2.wrapped_weights import wrapped
+
+            return wrapped(self, variable, initializer=initializer, **kwargs)
         return variable
 
     def _own_parts(self) -> tuple[list, list, list, list]:
@@ -728,7 +732,8 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         from polykeras import metrics
 
         own = self.__dict__.setdefault("_added_metrics", {})
-        name = name or getattr(value, "name", None) or f"{self.name}_metric_{len(own)}"
+        # An engine's own tensor has another name in each trace.
+        name = name or (value.name if graph.is_symbol(value) else f"{self.name}_metric")
         if name not in own:
             own[name] = metrics.Mean(name=name)
         if aggregation is None:
@@ -865,7 +870,10 @@ def _scoped_build(build: Callable) -> Callable:
         try:
             with _place_of_build(self.name), with_values:
                 self.path = context.path
-                build(self, *args, **kwargs)
+                if is_users:
+                    build(self, *map(as_shown, args), **{name: as_shown(shape) for name, shape in kwargs.items()})
+                else:
+                    build(self, *args, **kwargs)
         finally:
             self._is_building = False
         self._adopt_all()

@@ -11,6 +11,9 @@ from polykeras.backends.shared.structured import is_structured, shape_of
 from polykeras.core import masks, naming, trees
 from polykeras.core.context import context
 
+#: In the era of Keras 2, a function from shapes to what a program's own methods get in their place.
+shown: Callable[[Any], Any] | None = None
+
 
 class Signature:
     """The parameters of one ``call`` method, inspected once and kept until the method is replaced.
@@ -150,3 +153,8 @@ def map_shapes(function: Callable, shapes: Any) -> Any:
     if isinstance(shapes, list | tuple) and any(isinstance(s, list | tuple | dict) for s in shapes):
         return [map_shapes(function, shape) for shape in shapes]
     return function(tuple(shapes))
+
+
+def as_shown(shapes: Any) -> Any:
+    """Return shapes as a program's own ``build`` and ``compute_output_shape`` get them."""
+    return shapes if shown is None else shown(shapes)

@@ -87,12 +87,19 @@ class Metric(Trackable):
 
     @name_may_come_first("shape", "initializer", "dtype")
     def add_weight(
-        self, shape: tuple = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+        self,
+        shape: Any = (),
+        initializer: Any = None,
+        dtype: Any = None,
+        name: str | None = None,
+        aggregation: Any = None,
+        synchronization: Any = None,
     ) -> Variable:
         """Alias of ``add_variable``, under its name in layers; as in Keras 2, ``name`` may come first.
 
         Args:
             shape, initializer, dtype, name: see ``add_variable``.
+            aggregation, synchronization: accepted for compatibility and ignored; default None.
         """
         return self.add_variable(shape, initializer, dtype, name=name)
 

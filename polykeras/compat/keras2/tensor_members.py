@@ -69,33 +69,16 @@ def full_name(index: int, variable: Variable) -> str:
     return f"{VariableName().prefix(variable)}{name}:0"
 
 
-class TensorShape(tuple):
-    """A shape with the methods of TensorFlow 1.
+def _kernel(layer: Any) -> Any:
+    return layer.kernel
 
-    >>> shape = TensorShape((None, 3))
-    >>> shape.as_list(), shape.ndims
-    ([None, 3], 2)
-    """
 
-    __slots__ = ()
+def _set_kernel(layer: Any, kernel: Any) -> None:
+    layer.kernel = kernel
 
-    @classmethod
-    def of(cls, tensor: Any) -> TensorShape:
-        """Return the shape of a symbolic tensor or variable.
 
-        Args:
-            tensor: KerasTensor or Variable.
-        """
-        return cls(tensor.shape)
-
-    @property
-    def ndims(self) -> int:
-        """The number of axes."""
-        return len(self)
-
-    def as_list(self) -> list:
-        """Return the sizes as a list, with None for unknown ones."""
-        return list(self)
+#: The kernel of a depthwise convolution under its name in Keras 2.
+depthwise_kernel = property(_kernel, _set_kernel)
 
 
 def is_made_by_layer(x: Any) -> bool:

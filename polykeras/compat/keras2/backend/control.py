@@ -70,7 +70,8 @@ class _GraphFunction:
             [x for x in inputs if isinstance(x, KerasTensor)], [x for x in results if isinstance(x, KerasTensor)]
         )
 
-    def __call__(self, inputs: Sequence) -> Any:
+    def __call__(self, inputs: Any) -> Any:
+        inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
         if len(inputs) != len(self._inputs):
             raise ValueError(f"{self._name}: Expected {len(self._inputs)} inputs. Received: {len(inputs)}.")
         values, training = [], None
