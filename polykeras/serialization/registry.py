@@ -421,7 +421,7 @@ def serialize(obj: Any) -> Any:
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
     if hasattr(obj, "get_config"):
         return _serialize_instance(obj)
-    if inspect.isfunction(obj) or inspect.isbuiltin(obj) or inspect.isclass(obj):
+    if inspect.isfunction(obj) or inspect.isbuiltin(obj) or inspect.ismethod(obj) or inspect.isclass(obj):
         return _serialize_function(obj)
     if backends.current().is_array(obj):
         return {**serialize(backends.current().to_numpy(obj)), "class_name": "__tensor__"}
@@ -566,7 +566,7 @@ def _function_from_code(parts: Any, where: str) -> Any:
 
 
 def _find_function(name: Any, config: dict, family: str | None = None) -> Any:
-    found = _find(name, {"module": config.get("module")}, family)
+    found = _find(name, {"module": config.get("module"), "class_name": "function"}, family)
     if inspect.isclass(found) and _family_of(found):
         raise ValueError(f"Expected the name of a function in a config. Received: {name!r}, a class.")
     return found
@@ -634,5 +634,7 @@ def _find(name: str, config: dict, family: str | None) -> Any:
     users = _users_class(module, name)
     if users is not None:
         return users
-    choices = families.get(family or "layers", {})
-    raise ValueError(unknown(name, family or "layers", choices))
+    if family is None and config.get("class_name") == "function":
+        named = {**families["activations"], **families["losses"], **families["metrics"]}
+        raise ValueError(unknown(name, "function", filter(str.islower, named)))
+    raise ValueError(unknown(name, family or "layers", families.get(family or "layers", {})))

@@ -121,6 +121,51 @@ def test_a_loss_without_a_name_is_left_out_with_a_warning(tmp_path):
     assert not keras.models.load_model(tmp_path / "model.keras").compiled
 
 
+class Penalty:
+    def squared(self, y_true, y_pred):
+        return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+    @classmethod
+    def absolute(cls, y_true, y_pred):
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=-1)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_methods_as_loss_and_metric_are_saved_by_name(tmp_path, name):
+    x, y = np.ones((8, 3), "float32"), np.zeros((8, 1), "float32")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("adam", Penalty().squared, metrics=[Penalty.absolute])
+    model.fit(x, y, epochs=2, verbose=0)
+    model.save(tmp_path / name)
+    names = {"squared": Penalty().squared, "absolute": Penalty.absolute}
+    loaded = keras.models.load_model(tmp_path / name, custom_objects=names)
+    np.testing.assert_allclose(loaded.evaluate(x, y, verbose=0), model.evaluate(x, y, verbose=0))
+    assert int(loaded.optimizer.iterations) == 2
+
+
+def squared_in_whole_models(y_true, y_pred):
+    return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+
+def same_in_whole_models(x):
+    return x
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"activation": same_in_whole_models}, {"loss": squared_in_whole_models}, {"metrics": [squared_in_whole_models]}],
+    ids=lambda given: next(iter(given)),
+)
+def test_an_unknown_function_is_not_called_a_layer(tmp_path, given):
+    activation, compiled_with = given.get("activation"), {"loss": "mse", **given}
+    compiled_with.pop("activation", None)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation=activation)])
+    model.compile("sgd", **compiled_with)
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="Expected the name of a known function. Received: '(squared|same)_in_whole"):
+        keras.models.load_model(tmp_path / "model.keras")
+
+
 def test_an_unknown_class_is_named(tmp_path):
     class Mine(keras.layers.Layer):
         def call(self, x):
