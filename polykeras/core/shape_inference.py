@@ -5,7 +5,8 @@ an array has (``torch.relu(x)``, ``x.view(...)``, arithmetic with an unknown siz
 function is run again, by the engine itself, on stand-in arrays:
 tracers on JAX and TensorFlow, small arrays on PyTorch and NumPy. Each unknown size is tried with
 two values: a size that differs between the two results is unknown. A function that fails for both, such as
-one that needs a batch of two rows, is traced with unknown sizes where the engine can.
+one that needs a batch of two rows, is traced with unknown sizes where the engine can. One that needs square matrices
+gets sizes that are equal.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from polykeras.core.operators import EngineNeeded, ValueNeeded
 from polykeras.core.variables import Variable, scope
 
 # Trial sizes for unknown batch sizes and lengths: divisible by 2, 3, 4 and 6, as many reshapes need; most windows fit.
-# The last two, for networks whose windows do not fit, are tried where arrays are specs, which take no memory.
-_BATCHES = 6, 12, 6, 12
-_LENGTHS = 24, 48, 480, 960
+# The middle two, for networks whose windows do not fit, are tried where arrays are specs, which take no memory. The last
+# two are for code that needs square matrices.
+_BATCHES = 6, 12, 6, 12, 24, 48
+_LENGTHS = 24, 48, 480, 960, 24, 48
+_MORE_PER_AXIS = 24, 24, 24, 24, 0, 0
 _NONE = object()  # marks an attribute that did not exist
 
 
@@ -92,6 +95,8 @@ def _tried(engine: Any, function: Callable, leaves: list, structure: Any) -> Any
         if engine.traces_unknown_sizes:
             with contextlib.suppress(Exception):
                 return run(None)
+        with contextlib.suppress(Exception):
+            return _joined(run(4), run(5))
         raise
 
 
@@ -100,13 +105,13 @@ def _has_unknown(leaves: list) -> bool:
 
 
 def known_shape(shape: tuple, trial: int | None) -> tuple:
-    """Return a shape with each None replaced by a trial size, which differs between axes.
+    """Return a shape with each None replaced by a trial size, which differs between axes in most trials.
 
     With ``trial=None`` the shape is returned unchanged.
     """
     if trial is None:
         return shape
-    sizes = [_BATCHES[trial], *(_LENGTHS[trial] + 24 * axis for axis in range(len(shape)))]
+    sizes = [_BATCHES[trial], *(_LENGTHS[trial] + _MORE_PER_AXIS[trial] * axis for axis in range(len(shape)))]
     return tuple(sizes[axis] if n is None else n for axis, n in enumerate(shape))
 
 

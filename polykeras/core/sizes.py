@@ -20,7 +20,7 @@ from polykeras.core import graph, masks, shape_inference, trees
 from polykeras.core.graph import KerasTensor, Node, OpCall
 from polykeras.core.operators import EngineNeeded
 
-_PAIRS = (0, 1), (2, 3)
+_PAIRS = (0, 1), (2, 3), (4, 5)
 _BOUNDS = ("start", "stop", "step")
 
 
@@ -138,7 +138,7 @@ def _sliced(x: Any) -> Any:
 
 
 def _tried(compute: Callable[[int], Any]) -> dict[int, Any]:
-    """Return the results of two trials by number: the first two, or those with larger inputs where these fail."""
+    """Return the results of two trials by number: the first two, or those of other sizes where these fail."""
     first = None
     for pair in _PAIRS:
         try:

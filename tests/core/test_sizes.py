@@ -1,5 +1,7 @@
 """Functional models that compute with sizes which their graph does not know."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -162,3 +164,33 @@ def test_sizes_are_found_behind_networks_for_large_images(backend):
     assert model.output_shape == (None, None)
     found = ops.convert_to_numpy(model(ops.ones((2, 200, 300, 1))))
     np.testing.assert_array_equal(found, np.full((2, 2 * 3), 101.0))
+
+
+def transposed(x):
+    return x.transpose(1, 2) if type(x).__module__ == "torch" else x.transpose(0, 2, 1)
+
+
+@pytest.mark.parametrize("function", ["inverse", "sum"])
+def test_code_of_an_engine_may_need_square_matrices(backend, function):
+    if backend.name == "tensorflow":
+        pytest.skip("TensorFlow finds these shapes with unknown sizes")
+    linalg = importlib.import_module({"jax": "jax.numpy.linalg"}.get(backend.name, f"{backend.name}.linalg"))
+
+    class Own(layers.Layer):
+        def call(self, x):
+            return linalg.inv(x) if function == "inverse" else linalg.inv(x + transposed(x))
+
+    inputs = keras.Input((None, None))
+    outputs = Own()(inputs)
+    assert outputs.shape == (None, None, None)
+    x = np.random.default_rng(0).normal(size=(2, 3, 3)).astype("float32")
+    found = keras.Model(inputs, outputs).predict(x, verbose=0)
+    expected = np.linalg.inv(x if function == "inverse" else x + x.transpose(0, 2, 1))
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_square_matrices_whose_sizes_are_computed_with(backend):
+    inputs = keras.Input((None, None))
+    size = ops.shape(inputs + ops.transpose(inputs, (0, 2, 1)))[1]
+    model = keras.Model(inputs, inputs / size)
+    np.testing.assert_allclose(model.predict(np.ones((2, 4, 4)), verbose=0), np.full((2, 4, 4), 0.25))
