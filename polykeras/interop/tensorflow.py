@@ -101,6 +101,8 @@ class TFSMLayer(ForeignLayer):
         import tensorflow as tf
 
         function = self._endpoint((training and self.call_training_endpoint) or self.call_endpoint)
+        concrete = getattr(function, "concrete_functions", None) or [function]
+        expected = next(iter(concrete[0].structured_input_signature[0]), None)
         count = len(self._held)
         leaves, structure = trees.flatten(inputs)
         found: list = []
@@ -111,7 +113,7 @@ class TFSMLayer(ForeignLayer):
                 variable.assign(value)
             with tf.GradientTape(persistent=True) as tape:
                 tape.watch(arrays[count:])
-                outputs = function(trees.unflatten(structure, list(arrays[count:])))
+                outputs = function(_nested_as(expected, trees.unflatten(structure, list(arrays[count:]))))
                 results, found[:] = trees.flatten(outputs)[0], [trees.flatten(outputs)[1]]
 
             def backward(*gradients: Any, variables: Any = None) -> Any:
@@ -142,6 +144,15 @@ class TFSMLayer(ForeignLayer):
         where = f"Layer {config.get('name')!r}"
         registry.refuse_unless_unsafe(where, f"the SavedModel {config['filepath']!r}", "Make the layer in Python.")
         return super().from_config(config)
+
+
+def _nested_as(signature: Any, inputs: Any) -> Any:
+    """Return the inputs with lists and tuples where the signature of a function has them, which tells them apart."""
+    if isinstance(signature, list | tuple) and isinstance(inputs, list | tuple) and len(signature) == len(inputs):
+        return type(signature)([_nested_as(*pair) for pair in zip(signature, inputs, strict=True)])
+    if isinstance(signature, dict) and isinstance(inputs, dict):
+        return {key: _nested_as(signature.get(key), value) for key, value in inputs.items()}
+    return inputs
 
 
 def batch_size_of(dataset: Any) -> int | None:

@@ -53,6 +53,25 @@ def test_a_saved_model_serves_batches_of_any_size(tmp_path, name):
         assert len(loaded.weights) == len(model.weights)
 
 
+@pytest.mark.parametrize("given", [list, tuple])
+@pytest.mark.parametrize("called", [list, tuple])
+def test_a_layer_of_a_saved_model_takes_a_list_for_a_tuple(tmp_path, given, called):
+    pytest.importorskip("tensorflow")
+
+    class Difference(keras.Model):
+        def call(self, inputs):
+            x, rest = inputs
+            return x - rest[0] * rest[1]
+
+    with keras.backends.use("tensorflow"):
+        model = Difference()
+        model(given([X, given([X, X + 1])]))
+        model.export(tmp_path / "program")
+        layer = keras.layers.TFSMLayer(tmp_path / "program")
+        (found,) = on_host(layer(called([X, called([X, X + 1])])))
+    np.testing.assert_allclose(found, X - X * (X + 1), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_program_of_torch_computes_what_the_model_does(tmp_path, name):
     torch = pytest.importorskip("torch")
