@@ -81,6 +81,8 @@ else:
 Operation.register(Layer)
 for _name in ("Distiller", "FeatureDistillation", "LogitsDistillation"):
     registry.register_later(_name, "polykeras.distillation")
+for _name in ("SlicingOpLambda", "TFOpLambda"):
+    registry.register_later(_name, "polykeras.interop.tensorflow_functions")
 registry.register_later("LayerScale", "polykeras.applications.convnext")
 registry.register_later("CustomScaleLayer", "polykeras.applications.inception_resnet_v2")
 

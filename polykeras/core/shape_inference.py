@@ -26,8 +26,8 @@ from polykeras.core.operators import EngineNeeded, ValueNeeded
 from polykeras.core.variables import Variable, scope
 
 # Trial sizes for unknown batch sizes and lengths: divisible by 2, 3, 4 and 6, as many reshapes need; most windows fit.
-# The middle two, for networks whose windows do not fit, are tried where arrays are specs, which take no memory. The last
-# two are for code that needs square matrices.
+# The middle two, for networks whose windows do not fit, are tried where arrays are specs, which take no memory.
+# The last two are for code that needs square matrices.
 _BATCHES = 6, 12, 6, 12, 24, 48
 _LENGTHS = 24, 48, 480, 960, 24, 48
 _MORE_PER_AXIS = 24, 24, 24, 24, 0, 0

@@ -17,8 +17,14 @@ class _Recorder(tf.__internal__.dispatch.GlobalOpDispatcher):
     """What TensorFlow asks once one of its functions has refused its arguments."""
 
     def handle(self, op: Any, args: tuple, kwargs: dict) -> Any:
-        """Record the call, if it has symbolic arguments and is the program's own."""
+        """Record the call, if it has symbolic arguments and is the program's own.
+
+        Args:
+            op: the function.
+            args, kwargs: its arguments.
+        """
         is_ours = graph.records_engine_calls and graph.has_symbols(args, kwargs)
+        is_ours = is_ours and not any(map(_is_traced, trees.leaves((args, kwargs))))
         if not is_ours or _is_within_another(sys._getframe(1)):
             return self.NOT_SUPPORTED
         from polykeras.interop.tensorflow_functions import TFOpLambda
@@ -30,6 +36,11 @@ class _Recorder(tf.__internal__.dispatch.GlobalOpDispatcher):
             kwargs = {key: value for key, value in kwargs.items() if key != "name"}
         args, kwargs = trees.map(_plain, (args, kwargs))
         return TFOpLambda(op)(*args, **kwargs)
+
+
+def _is_traced(x: Any) -> bool:
+    """Whether an argument belongs to a graph that TensorFlow traces: a loss that closes over tensors of a model."""
+    return isinstance(x, tf.Tensor) and tf.is_symbolic_tensor(x)
 
 
 def _plain(x: Any) -> Any:

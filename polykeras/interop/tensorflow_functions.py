@@ -16,6 +16,7 @@ from polykeras.core import graph, naming, shape_inference, trees
 from polykeras.core.graph import KerasTensor, OpCall, Plan
 from polykeras.core.operators import EngineNeeded, Operators
 from polykeras.interop.foreign_layer import ForeignLayer
+from polykeras.serialization import registry
 
 #: Namespaces all of whose functions a file may name: they compute with numbers and do nothing else.
 _SPACES = ("bitwise", "linalg", "math", "nn", "signal", "__operators__")
@@ -213,3 +214,6 @@ def _function_named(name: str, layer: str) -> Callable:
             f"Received: {name!r}. Build the model in Python and load its weights instead."
         )
     return found
+
+
+registry.add_family("layers", {"SlicingOpLambda": SlicingOpLambda, "TFOpLambda": TFOpLambda})

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from polykeras.core import lazy
 from polykeras.interop.jax import FlaxLayer, JaxLayer
 from polykeras.interop.tensorflow import TFSMLayer
-from polykeras.interop.tensorflow_functions import SlicingOpLambda, TFOpLambda
 from polykeras.interop.torch import TorchModuleWrapper
 from polykeras.layers import (
     advanced_activations,

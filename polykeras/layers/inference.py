@@ -113,7 +113,9 @@ class Inference(Whole):
             wanted = _taken(self.compute_output_spec, kwargs)
             symbols, options = graph.to_symbols(args), graph.to_symbols(wanted)
             return graph.to_specs(self.compute_output_spec(*symbols, **options))
-        shapes = {k: as_shown(v) for k, v in shape_arguments(self._signature_of_call, args, kwargs).items()}
+        method = type(self).compute_output_shape
+        given = shape_arguments(self._signature_of_call, args, kwargs)
+        shapes = {name: as_shown(shape, method) for name, shape in given.items()}
         parameters = inspect.signature(self.compute_output_shape).parameters
         if len(parameters) == 1:
             result = self.compute_output_shape(next(iter(shapes.values())))

@@ -871,7 +871,8 @@ def _scoped_build(build: Callable) -> Callable:
             with _place_of_build(self.name), with_values:
                 self.path = context.path
                 if is_users:
-                    build(self, *map(as_shown, args), **{name: as_shown(shape) for name, shape in kwargs.items()})
+                    shown = [as_shown(shape, build) for shape in args]
+                    build(self, *shown, **{name: as_shown(shape, build) for name, shape in kwargs.items()})
                 else:
                     build(self, *args, **kwargs)
         finally:

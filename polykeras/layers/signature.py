@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 from polykeras import backends
@@ -155,6 +156,16 @@ def map_shapes(function: Callable, shapes: Any) -> Any:
     return function(tuple(shapes))
 
 
-def as_shown(shapes: Any) -> Any:
-    """Return shapes as a program's own ``build`` and ``compute_output_shape`` get them."""
-    return shapes if shown is None else shown(shapes)
+def as_shown(shapes: Any, method: Callable | None = None) -> Any:
+    """Return shapes as programs get them: their own ``build`` and ``compute_output_shape``.
+
+    A method that may ask whether ``type(shape) is tuple`` gets plain tuples.
+    """
+    code = getattr(inspect.unwrap(method), "__code__", None) if method and shown else None
+    return shapes if shown is None or (code and {"type", "tuple"} <= _names(code)) else shown(shapes)
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the names that code and the functions in it use."""
+    inner = [_names(each) for each in code.co_consts if isinstance(each, CodeType)]
+    return set(code.co_names).union(*inner)

@@ -103,3 +103,22 @@ def test_the_era_of_keras_3_has_plain_tuples_and_strings(backend):
     assert type(keras.Input((2,)).shape) is type(v.shape) is tuple and type(v.dtype) is str
     assert not callable(v.value) and not hasattr(v, "read_value")
     assert type(keras.layers.Dense(2).compute_output_shape((None, 3))) is tuple
+
+
+def test_a_method_that_asks_for_exact_types_gets_plain_tuples(backend):
+    seen = {}
+
+    class Masked(keras.layers.Layer):
+        def build(self, input_shape):
+            seen["build"] = [type(shape) is tuple for shape in input_shape]
+
+        def compute_output_shape(self, input_shape):
+            seen["shape"] = type(input_shape[0]) is tuple
+            return input_shape[0]
+
+        def call(self, inputs):
+            return inputs[0] * inputs[1]
+
+    x, y = keras.Input((3,)), keras.Input((3,))
+    assert Masked()([x, y]).shape == (None, 3)
+    assert seen == {"build": [True, True], "shape": True}
