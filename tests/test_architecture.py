@@ -77,6 +77,7 @@ UPWARD_IMPORTS = {
     ("models", "saving"): "model.save and its like are methods of models",
     ("compat", "losses"): "keras.backend has focal losses",
     ("optimizers", "compat"): "keras.optimizers.legacy",
+    ("optimizers", "interop"): "minimize takes TensorFlow's tapes, and updates of rows its functions",
     ("utils", "compat"): "tools of Keras 2 are shown under their old names",
     ("utils", "datasets"): "Keras keeps get_file and what makes datasets among its utils",
 }

@@ -158,6 +158,40 @@ def get_item(tensor: KerasTensor, key: Any) -> Any:
     return SlicingOpLambda("__operators__.getitem")(tensor, spec)
 
 
+def summed_rows(values: Any, variable: Any, indices: Any) -> tuple:
+    """Return rows with the sums of those that have the same index, the variable, and the indices.
+
+    Args:
+        values: tensor, (n, ...).
+        variable: what the rows belong to, which is passed on.
+        indices: tensor of integers, (n,).
+    """
+    import tensorflow as tf
+
+    rows, positions = tf.unique(indices)
+    return tf.math.unsorted_segment_sum(values, positions, tf.size(rows)), variable, rows
+
+
+def gradients_of(loss: Any, variables: Any, output_gradient: Any, tape: Any) -> tuple[list, list]:
+    """Return the gradients of a loss, and the variables that they belong to.
+
+    Args:
+        loss: function without arguments, or a tensor computed under ``tape``.
+        variables: list of Variables, or function that returns one.
+        output_gradient: tensor, the gradient of the loss; None for 1.
+        tape: a ``tf.GradientTape``, or None.
+    """
+    import tensorflow as tf
+
+    if callable(loss):
+        with tape or tf.GradientTape() as tape:
+            loss = loss()
+    if tape is None:
+        raise ValueError("Expected a tape, for a loss that is not a function. Received: None.")
+    variables = list(variables() if callable(variables) else variables)
+    return tape.gradient(loss, variables, output_gradient), variables
+
+
 class _Unnamed:
     """A function that files may not name: a copy of the layer has it, a description is refused."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ from polykeras.core.shape_inference import inferred
 from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable, scope
 from polykeras.optimizers import scalars
-from polykeras.optimizers.older import OlderMethods
+from polykeras.optimizers.resources import ResourceMethods
 from polykeras.optimizers.scalars import Scalar
 from polykeras.optimizers.schedules import LearningRateSchedule
 from polykeras.serialization import registry
@@ -100,7 +101,7 @@ def one_of_many(update_step: Callable) -> Callable:
     return update_step
 
 
-class Optimizer(OlderMethods, Trackable):
+class Optimizer(ResourceMethods, Trackable):
     """Base class of optimizers, which update variables from their gradients.
 
     Args:
@@ -142,7 +143,9 @@ class Optimizer(OlderMethods, Trackable):
     #: Defined where ``update_step`` is marked ``one_of_many``: updates all variables in one kernel.
     _update_together: Callable[[list, list[Variable], Scalar], None]
     # These belong to the model.
-    _untracked = frozenset({"_trainable_variables", "_excluded", "_wrappers", "_collected", "_listed", "_updated"})
+    _untracked = frozenset(
+        {"_trainable_variables", "_excluded", "_wrappers", "_collected", "_listed", "_updated", "_slot_variables"}
+    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -166,6 +169,8 @@ class Optimizer(OlderMethods, Trackable):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        if isinstance(learning_rate, str) and self._applies_resources():  # which passes its name first
+            name, learning_rate = learning_rate, 0.001
         learning_rate = kwargs.pop("lr", learning_rate)
         self.decay = kwargs.pop("decay", None) or 0.0
         if kwargs:
@@ -273,8 +278,10 @@ class Optimizer(OlderMethods, Trackable):
 
     @property
     def variables(self) -> list[Variable]:
-        """The optimizer's own variables, in the order of their creation."""
-        return unique(x for x in self._owned_parts() if isinstance(x, Variable))
+        """The optimizer's own variables, in the order of their creation, and those of optimizers in its attributes."""
+        parts = self._owned_parts()
+        inner = (variable for x in parts if isinstance(x, Optimizer) for variable in x.variables)
+        return unique(itertools.chain((x for x in parts if isinstance(x, Variable)), inner))
 
     def _named_parts(self) -> dict:
         return {str(index): variable for index, variable in enumerate(self.variables)}
@@ -299,6 +306,8 @@ class Optimizer(OlderMethods, Trackable):
         if self.gradient_accumulation_steps:
             self._sums = self.add_optimizer_variables(variables, "gradient_accumulator")
         self.built = True
+        if type(self)._create_slots is not ResourceMethods._create_slots:
+            self._create_slots(variables)
 
     def _build_once(self, variables: Sequence[Variable]) -> None:
         with turns.growing():
@@ -402,11 +411,17 @@ class Optimizer(OlderMethods, Trackable):
 
     # ---------------------------------------------------------------- updates
 
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
+    def apply_gradients(
+        self,
+        grads_and_vars: Iterable[tuple[Any, Variable]],
+        name: str | None = None,
+        experimental_aggregate_gradients: bool = True,
+    ) -> Variable:
         """Update variables from (gradient, variable) pairs; return the variable that counts the calls.
 
         Args:
             grads_and_vars: list of pairs of an array and a Variable.
+            name, experimental_aggregate_gradients: accepted for compatibility and ignored.
         """
         pairs = list(grads_and_vars)
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
@@ -423,7 +438,9 @@ class Optimizer(OlderMethods, Trackable):
         Raises:
             ValueError: if all gradients are None, or variables are not among those passed to ``build``.
         """
-        grads, variables = _present(grads, self._checked(grads, trainable_variables), self._takes_rows())
+        grads, variables = _present(
+            grads, self._checked(grads, trainable_variables), self._takes_rows() or self._applies_rows()
+        )
         if not variables:
             return
         if self.loss_scale_factor is not None:
@@ -531,6 +548,10 @@ class Optimizer(OlderMethods, Trackable):
             variables: list of Variables.
             learning_rate: a float, or a 0-d array while the step is traced.
         """
+        update = self._apply_resources if self._applies_resources() else self._update_each
+        update(gradients, variables, learning_rate)
+
+    def _update_each(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
         pairs = list(zip(gradients, variables, strict=True))
         if getattr(self.update_step, "__func__", None) in _ones_of_many:
             dense = [(g, v) for g, v in pairs if not is_structured(g)]

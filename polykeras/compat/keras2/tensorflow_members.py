@@ -142,6 +142,9 @@ class DType(str):
 
     __slots__ = ()
 
+    #: What TensorFlow asks of a variable before it assigns to it.
+    _is_ref_dtype = False
+
     @property
     def name(self) -> str:
         """The name as a plain string."""
