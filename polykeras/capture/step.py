@@ -152,7 +152,8 @@ class Step:
             return self._turn.current().write(self._advance, call, inputs)
         with deferred():  # the call consumes the state, which is lost unless the results are stored
             if self._deletes:
-                return self._consume(call, inputs)
+                with self._turn.current().one_step():
+                    return self._consume(call, inputs)
             return self._turn.current().write(self._advance, call, inputs)
 
     def _advance(self, call: Callable, inputs: tuple, holders: int = HOLDERS + 1) -> Any:

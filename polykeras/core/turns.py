@@ -1,8 +1,8 @@
 """Locking among threads that use the values of the same variables.
 
 A step consumes the arrays of its variables: JAX deletes donated buffers. While it does, and while it stores their
-successors in the slots, threads that want the values from before or after it wait for their turn. So do threads that
-list the variables while some are being added.
+successors in the slots, threads that want the values from before or after it wait for their turn. So do the steps of
+other threads that change the same variables, and threads that list the variables while some are being added.
 """
 
 from __future__ import annotations
@@ -68,13 +68,14 @@ class Turn:
     The holder of ``lock`` reads or replaces arrays in slots. Steps and readers acquire ``turnstile`` first: otherwise
     steps in quick succession would starve readers. Both are locks of the interpreter
     itself, which a Ctrl-C cannot leave locked. ``writers`` are the threads whose steps write into the arrays
-    in place; they do not hold ``lock``, since a user's code runs meanwhile.
+    in place; they do not hold ``lock``, since a user's code runs meanwhile. The holder of ``steps`` runs one that
+    changes variables: of two at a time, one would be lost.
     """
 
-    __slots__ = ("_joined", "_reading", "lock", "turnstile", "writers")
+    __slots__ = ("_joined", "_reading", "lock", "steps", "turnstile", "writers")
 
     def __init__(self) -> None:
-        self.turnstile, self.lock = threading.RLock(), threading.RLock()
+        self.turnstile, self.lock, self.steps = threading.RLock(), threading.RLock(), threading.RLock()
         self._reading = Reading(self.lock, self.turnstile)
         self.writers: set[int] = set()
         self._joined: Turn | None = None
@@ -109,17 +110,22 @@ class Turn:
             with self.lock:
                 yield
 
+    def one_step(self) -> contextlib.AbstractContextManager:
+        """Return a context for a step that changes variables: those of other threads wait, for a limited time."""
+        return _held(self.steps)
+
     def write(self, function: Callable, *arguments: Any) -> Any:
-        """Call a function that may write into the variables' arrays in place."""
+        """Call a function that changes variables, and may write into their arrays in place."""
         thread = threading.get_ident()
         if thread in self.writers:  # a nested step
             return function(*arguments)
-        try:
-            with self.turnstile:
-                self.writers.add(thread)
-            return function(*arguments)
-        finally:
-            self.writers.discard(thread)
+        with self.one_step():
+            try:
+                with self.turnstile:
+                    self.writers.add(thread)
+                return function(*arguments)
+            finally:
+                self.writers.discard(thread)
 
     def join(self, other: Turn) -> None:
         """Merge this turn into another one."""

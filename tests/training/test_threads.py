@@ -238,6 +238,42 @@ def test_threads_that_call_an_unbuilt_model_together_build_it_once(backend, make
         assert len(model.optimizer.variables) == 2 + 2 * 6
 
 
+class Counts(layers.Layer):
+    def build(self, input_shape):
+        self.calls = self.add_weight((), "zeros", dtype="int32", trainable=False)
+
+    def call(self, inputs):
+        self.calls.assign_add(1)
+        return inputs
+
+
+@pytest.mark.usefixtures("switching_often")
+@pytest.mark.parametrize("inner", [[], [Counts]], ids=["own layers", "a user's layer"])
+def test_no_step_is_lost_where_several_threads_train_one_model(backend, inner):
+    counter = [make() for make in inner]
+    model = make_model(*counter)
+    model.train_on_batch(*rows(16))
+    calls = sum(int(layer.calls) for layer in counter)
+
+    def train(failures):
+        try:
+            with keras.backends.use(backend.name):
+                for count in (3, 4, 3, 4, 5, 3):  # new shapes, which are captured meanwhile
+                    model.train_on_batch(*rows(count))
+        except Exception as error:
+            failures.append(error)
+
+    failures: list = []
+    threads = [threading.Thread(target=train, args=(failures,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+    assert int(model.optimizer.iterations) == 19
+    assert sum(int(layer.calls) for layer in counter) == calls + 18 * len(inner)
+
+
 def pausing(module):
     """Return a trace function that lets other threads go on at about every fifth line of a module."""
     chances = random.Random(0)
