@@ -75,7 +75,8 @@ class Turn:
     __slots__ = ("_joined", "_reading", "lock", "steps", "turnstile", "writers")
 
     def __init__(self) -> None:
-        self.turnstile, self.lock, self.steps = threading.RLock(), threading.RLock(), threading.RLock()
+        self.turnstile, self.lock = threading.RLock(), threading.RLock()
+        self.steps = threading.RLock()
         self._reading = Reading(self.lock, self.turnstile)
         self.writers: set[int] = set()
         self._joined: Turn | None = None

@@ -161,8 +161,13 @@ class ResourceMethods(OlderMethods):
         return self.add_variable(tuple(shape), initializer, None if dtype is None else _name(dtype), name=name)
 
     @property
-    def _weights(self) -> list[Variable]:
-        return self.variables
+    def _weights(self) -> Any:
+        """The variables, unless a program has an attribute of this name."""
+        return vars(self).get("_weights", self.variables)
+
+    @_weights.setter
+    def _weights(self, weights: Any) -> None:
+        vars(self)["_weights"] = weights
 
     # ---------------------------------------------------------------------- updates
 

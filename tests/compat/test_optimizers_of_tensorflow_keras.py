@@ -256,3 +256,20 @@ def test_rows_of_an_embedding_are_updated_by_the_method_for_rows(tf):
     np.add.at(expected, words[0], -0.1 * 2 * table[words[0]] / 6)
     model.fit(words, targets, verbose=0)
     np.testing.assert_allclose(model.get_weights()[0], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_programs_own_list_of_weights_is_kept_and_tracked(backend):
+    class Averaged(keras.optimizers.SGD):
+        def build(self, variables):
+            super().build(variables)
+            self._weights = [self.add_variable_from_reference(v, "average") for v in variables]
+
+        def update_step(self, gradient, variable, learning_rate):
+            super().update_step(gradient, variable, learning_rate)
+            self._weights[0].assign(variable)
+
+    variable = keras.Variable(np.ones(2, "float32"))
+    optimizer = Averaged(0.5)
+    optimizer.apply([keras.ops.ones(2)], [variable])
+    np.testing.assert_allclose(optimizer._weights[0].numpy(), [0.5, 0.5])
+    assert any(each is optimizer._weights[0] for each in optimizer.variables)
