@@ -16,7 +16,7 @@ from polykeras.core.graph import Node
 from polykeras.core.operators import EngineNeeded
 from polykeras.core.shape_inference import StandIns, attributes_kept, is_settled, note_attributes, on_engine
 from polykeras.core.variables import scope
-from polykeras.layers.signature import Signature, as_shown, map_shapes, shape_arguments
+from polykeras.layers.signature import Signature, as_shown, holds_shapes, map_shapes, shape_arguments
 
 if TYPE_CHECKING:
     from polykeras.layers.whole import Whole
@@ -177,9 +177,7 @@ def _specs_of(shapes: Any, dtype: str) -> Any:
     """The specs for a nested structure of shapes, in the same containers."""
     if isinstance(shapes, dict):
         return {key: _specs_of(value, dtype) for key, value in shapes.items()}
-    if isinstance(shapes, list | tuple) and any(
-        isinstance(shape, list | tuple | dict) or hasattr(shape, "as_list") for shape in shapes
-    ):
+    if holds_shapes(shapes):
         return type(shapes)(_specs_of(shape, dtype) for shape in shapes)
     return SpecArray(tuple(shapes), dtype)
 

@@ -35,7 +35,7 @@ from polykeras.layers.idioms import EngineIdioms
 from polykeras.layers.inference import Inference
 from polykeras.layers.keras2_names import Keras2Names
 from polykeras.layers.keras3_names import Keras3Names
-from polykeras.layers.signature import Signature, as_shown, map_shapes, shape_arguments
+from polykeras.layers.signature import Signature, as_shown, map_shapes, plain, shape_arguments
 from polykeras.layers.trainability import Trainability
 from polykeras.serialization import registry
 
@@ -874,13 +874,13 @@ def _scoped_build(build: Callable) -> Callable:
                     shown = [as_shown(shape, build) for shape in args]
                     build(self, *shown, **{name: as_shown(shape, build) for name, shape in kwargs.items()})
                 else:
-                    build(self, *args, **kwargs)
+                    build(self, *map(plain, args), **plain(kwargs))
         finally:
             self._is_building = False
         self._adopt_all()
         self._freeze_new_weights()
         self._parts_came()
-        self._build_shapes = {**dict(zip(_names_after_self(build), args, strict=False)), **kwargs}
+        self._build_shapes = plain({**dict(zip(_names_after_self(build), args, strict=False)), **kwargs})
         self.built = True
         if self._initial_weights is not None:
             self._replace_weights(self._initial_weights, Variable.set_initial)

@@ -151,9 +151,30 @@ def map_shapes(function: Callable, shapes: Any) -> Any:
         return None
     if isinstance(shapes, dict):
         return {key: map_shapes(function, value) for key, value in shapes.items()}
-    if isinstance(shapes, list | tuple) and any(isinstance(s, list | tuple | dict) for s in shapes):
+    if holds_shapes(shapes):
         return [map_shapes(function, shape) for shape in shapes]
     return function(tuple(shapes))
+
+
+def holds_shapes(shapes: Any) -> bool:
+    """Whether this is a list or tuple of shapes, and not of sizes; TensorFlow's own shapes count too."""
+    return isinstance(shapes, list | tuple) and any(
+        isinstance(shape, list | tuple | dict) or hasattr(shape, "as_list") for shape in shapes
+    )
+
+
+def plain(shapes: Any) -> Any:
+    """Return shapes in which those that TensorFlow made are tuples.
+
+    >>> plain([(None, 3), [2]])
+    [(None, 3), [2]]
+    """
+    if isinstance(shapes, dict):
+        return {key: plain(value) for key, value in shapes.items()}
+    if holds_shapes(shapes):
+        return type(shapes)([plain(shape) for shape in shapes])
+    is_own = hasattr(shapes, "as_list") and not isinstance(shapes, tuple)
+    return tuple(shapes.as_list()) if is_own else shapes
 
 
 def as_shown(shapes: Any, method: Callable | None = None) -> Any:
