@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.backends import current
+from polykeras.backends import current, use
+from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core import functionalization, trees
 from polykeras.core.context import owned
+from polykeras.core.shape_inference import inferred
 from polykeras.core.variables import Variable
 from polykeras.ops import _call
 from polykeras.ops._call import array, op
@@ -185,9 +187,20 @@ def scan(
     >>> scan(lambda total, x: (total + x, total), array(0), array([1, 2, 3]))
     (np.int32(6), array([0, 1, 3], dtype=int32))
     """
+    return _scanned(lambda carry, x: tuple(f(carry, x)), _arrays(init), _arrays(xs), length, reverse)
+
+
+def _scanned(step: Callable, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
+    """``scan`` of arrays; after no steps, stacks of no results have the shapes that those of steps would have."""
     backend = current()
-    step = _body(lambda carry, x: tuple(f(carry, x)))
-    return backend.scan(step, _arrays(init), _arrays(xs), length, reverse)
+    step = _body(step)
+    leaves = trees.leaves(xs)
+    if (backend.shape(leaves[0])[0] if leaves else length) != 0 or backend.is_symbolic:
+        return backend.scan(step, carry, xs, length, reverse)
+    specs = trees.map(lambda x: SpecArray(tuple(backend.shape(x)), backend.dtype(x)), (carry, xs))
+    with use(SPEC):
+        _, ys = inferred(SPEC.scan, step, *specs, length)
+    return carry, trees.map(lambda y: backend.full(y.shape, 0, y.dtype), ys)
 
 
 @op
@@ -239,8 +252,7 @@ def map(f: Callable, xs: Any) -> Any:
     >>> map(lambda x: x * 2, array([1, 2, 3]))
     array([2, 4, 6], dtype=int32)
     """
-    body = _body(f)
-    return current().scan(lambda carry, x: (carry, body(x)), None, _arrays(xs))[1]
+    return _scanned(lambda carry, x: (carry, f(x)), None, _arrays(xs))[1]
 
 
 @op

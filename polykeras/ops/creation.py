@@ -73,7 +73,7 @@ def convert_to_numpy(x: Any) -> np.ndarray:
     if isinstance(x, Variable):
         return x.numpy()
     x, _ = current().filled_up(x)
-    return np.asarray(current().to_numpy(_call.array(x)))
+    return np.asarray(current().to_numpy(_call.array(current().densified(x))))
 
 
 def is_tensor(x: Any) -> bool:

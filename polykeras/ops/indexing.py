@@ -151,12 +151,24 @@ def get_item(x: Any, key: Any) -> Any:
         if item is None or isinstance(item, int | np.integer | builtins.slice):
             plain.append(_as_python(item))
         else:
-            arrays[axis] = item
+            arrays[axis] = _integers(item)
             plain.append(builtins.slice(None))
         axis += not isinstance(plain[-1], int)
     if any(p != builtins.slice(None) for p in plain):
         x = backend.getitem(x, tuple(plain))
     return _index_by_arrays(x, arrays) if arrays else x
+
+
+def _integers(item: Any) -> Any:
+    """Return an index array unchanged.
+
+    Raises:
+        TypeError: for floats, which NumPy and the engines refuse too.
+    """
+    dtype = np.asarray(item).dtype if isinstance(item, float | list) else getattr(item, "dtype", "int32")
+    if "float" in str(dtype):
+        raise TypeError(f"Expected integers as indices. Received: {naming.short(item)}. Use ops.cast(index, 'int32').")
+    return item
 
 
 def _is_mask(item: Any) -> bool:
@@ -169,8 +181,13 @@ def _masks_as_indices(key: tuple) -> tuple:
     """Replace bool arrays by the integer arrays of their True entries."""
     result: list = []
     for item in key:
-        result.extend(np.nonzero(current().to_numpy(array(item))) if _is_mask(item) else (item,))
+        result.extend(np.nonzero(_values(item)) if _is_mask(item) else (item,))
     return tuple(result)
+
+
+def _values(item: Any) -> np.ndarray:
+    # As an array of an engine, its values would not be known in a graph.
+    return np.asarray(item) if isinstance(item, np.ndarray | list) else current().to_numpy(array(item))
 
 
 def _spelled_out(key: tuple, rank: int) -> list:
@@ -692,6 +709,8 @@ def histogram(x: Any, bins: Any = 10, range: tuple | None = None) -> tuple:
 
     backend = current()
     x = backend.reshape(_call.float_array(x), (-1,))
+    if range is None and backend.shape(x) == (0,):
+        range = (0.0, 1.0)  # as in NumPy
     if isinstance(bins, int):
         low, high = (backend.min(x), backend.max(x)) if range is None else map(_call.array, range)
         low, high = _call.same_dtype(low, high)

@@ -36,7 +36,17 @@ def reshape(x: Any, newshape: Any) -> Any:
     known = [n for n in sizes if isinstance(n, int | np.integer)]
     if any(n < -1 for n in known) or known.count(-1) > 1:
         raise ValueError(f"Expected sizes of at least 0, and -1 once at most. Received newshape: {tuple(newshape)}.")
-    return _call.reshaped(_call.array(x), sizes)
+    x = _call.array(x)
+    shape = tuple(current().shape(x))
+    if 0 in known and -1 in known and all(isinstance(n, int) for n in (*shape, *sizes)):
+        sizes = _sizes_of_nothing(shape, sizes)
+    return _call.reshaped(x, sizes)
+
+
+def _sizes_of_nothing(shape: tuple, sizes: Any) -> tuple:
+    """Find the size for -1 from the sizes that are not 0, where any would do: ``(0, -1)`` flattens an empty batch."""
+    count, rest = (math.prod(n for n in each if n not in (0, -1)) for each in (shape, sizes))
+    return tuple(count // rest if n == -1 else n for n in sizes)
 
 
 @op

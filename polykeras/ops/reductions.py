@@ -382,6 +382,8 @@ def _index_of(reduction: str, x: Any, axis: int | None, keepdims: bool) -> Any:
     backend = current()
     x = _call.number_array(x)
     shape = tuple(backend.shape(x))
+    if 0 in (shape if axis is None else (shape[_call.axis_of(axis, len(shape))],)):
+        raise ValueError(f"Expected at least one entry, for {reduction} along axis {axis}. Received shape: {shape}.")
     if axis is None:
         index = getattr(backend, reduction)(backend.reshape(x, (-1,)), 0)
         return backend.reshape(index, (1,) * len(shape)) if keepdims else index
@@ -507,6 +509,8 @@ def _quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skips_nan:
     kept = tuple(a for a in range(len(shape)) if a not in axes)
     sizes = tuple(shape[a] for a in kept)
     x = _call.reshaped(backend.transpose(x, (*kept, *axes)), (*sizes, _count(x, axes)))
+    if backend.shape(x)[-1] == 0:  # of nothing it is NaN, like a mean
+        x = backend.full((*sizes, 1), math.nan, dtype)
     is_nan = backend.isnan(x)
     numbers = backend.sum(backend.cast(backend.logical_not(is_nan), "float32"), (-1,), True)
     q = array(q, "float32")

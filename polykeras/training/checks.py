@@ -50,9 +50,10 @@ def check_fit(epochs: Any, batch_size: Any, steps_per_epoch: Any, initial_epoch:
     Raises:
         ValueError: if one is invalid; the message names the argument.
     """
-    check_counts(epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
-    if not isinstance(initial_epoch, int | np.integer) or initial_epoch < 0:
-        raise ValueError(f"Expected initial_epoch to be an int, at least 0. Received: {initial_epoch!r}.")
+    check_counts(batch_size=batch_size, steps_per_epoch=steps_per_epoch)
+    for name, value in {"epochs": epochs, "initial_epoch": initial_epoch}.items():
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
+            raise ValueError(f"Expected {name} to be an int, at least 0. Received: {value!r}.")
     is_list = isinstance(validation_freq, list | tuple | set | range)
     if not is_list and (not isinstance(validation_freq, int) or validation_freq < 1):
         raise ValueError(

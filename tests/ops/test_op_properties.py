@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+import polykeras as keras
 from polykeras import backends, ops
 
 SETTINGS = settings(
@@ -163,6 +164,27 @@ def test_indexing_is_that_of_numpy(backend, data):
     order = np.argsort(x, axis)
     check(ops.take_along_axis(x, order, axis), np.take_along_axis(x, order, axis))
     check(ops.where(x > 0, x, 0.0), np.where(x > 0, x, np.float32(0)))
+
+
+@SETTINGS
+@given(data=st.data())
+def test_keys_of_every_kind_select_what_they_do_in_numpy(backend, data):
+    """Slices with any step, ints, new axes and ellipses, and one mask or array of integers; in a model as well."""
+    shape = data.draw(arrays.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
+    x = data.draw(floats(shape))
+    kinds = arrays.basic_indices(shape, allow_newaxis=True, max_dims=6)
+    axis = data.draw(st.integers(0, len(shape) - 1))
+    masks = arrays.arrays("bool", shape[axis])
+    places = arrays.arrays("int64", st.integers(0, 3), elements=st.integers(-shape[axis], shape[axis] - 1))
+    chosen = st.one_of(masks, masks.map(list), places).map(lambda array: (slice(None),) * axis + (array,))
+    key = data.draw(st.one_of(kinds, chosen))
+    check(ops.get_item(x, key), x[key])
+    inputs = keras.Input(shape)
+    batch = (slice(None), *key) if isinstance(key, tuple) else (slice(None), key)
+    outputs = keras.ops.get_item(inputs, batch)
+    expected = np.stack([x, 2 * x])[batch]
+    assert outputs.shape[1:] == expected.shape[1:]
+    check(keras.Model(inputs, outputs)(np.stack([x, 2 * x])), expected)
 
 
 @SETTINGS

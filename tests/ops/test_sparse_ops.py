@@ -256,6 +256,38 @@ def test_other_engines_compute_with_dense_copies(backend):
     np.testing.assert_allclose(ops.convert_to_numpy(ops.add(tf.sparse.from_dense(dense), dense)), 2 * dense, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda x: ops.sum(x, 0), (5,)),
+        (lambda x: ops.sum(x, -1, keepdims=True), (None, 1)),
+        (lambda x: ops.reshape(x, (-1, 5, 1)), (None, 5, 1)),
+        (lambda x: ops.transpose(x, (1, 0)), (5, None)),
+        (lambda x: ops.concatenate([x, x], 1), (None, 10)),
+        (lambda x: ops.squeeze(ops.expand_dims(x, 1), 1), (None, 5)),
+        (lambda x: ops.matmul(ops.sum(ops.reshape(x, (-1, 5, 1)), -1), np.ones((5, 2), "float32")), (None, 2)),
+    ],
+)
+def test_sparse_results_keep_the_sizes_that_are_known_in_a_graph(call, expected):
+    found = []
+
+    @tf.function(input_signature=[tf.SparseTensorSpec((None, 5), tf.float32)], autograph=False)
+    def traced(x):
+        found.append(call(x).shape)
+
+    traced.get_concrete_function()
+    assert found == [expected]
+
+
+@pytest.mark.parametrize("mode", ["count", "multi_hot"])
+def test_sparse_encodings_feed_other_layers_in_a_model(mode):
+    inputs = keras.Input((2,), dtype="int32")
+    encoded = keras.layers.CategoryEncoding(4, output_mode=mode, sparse=True)(inputs)
+    outputs = keras.layers.Dense(1, kernel_initializer=lambda shape, dtype: np.arange(4.0).reshape(shape))(encoded)
+    found = keras.Model(inputs, outputs).predict(np.array([[0, 1], [3, 3]]), verbose=0)
+    np.testing.assert_allclose(found, [[1.0], [6.0 if mode == "count" else 3.0]])
+
+
 # ---------------------------------------------------------------------- ragged
 
 

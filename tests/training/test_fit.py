@@ -193,6 +193,20 @@ def test_constraints_hold_after_every_update(backend):
     assert (model.get_weights()[0] >= 0).all()
 
 
+@pytest.mark.parametrize("epochs", [{"epochs": 0}, {"epochs": 2, "initial_epoch": 2}])
+def test_no_epochs_leave_the_model_as_it_is(backend, epochs):
+    """A program may choose how long to train; Keras begins, ends and returns an empty history."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    weights, calls = model.get_weights(), []
+    watch = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: calls.append("begin"), on_train_end=lambda logs: calls.append("end")
+    )
+    history = model.fit(np.ones((8, 4)), np.ones((8, 1)), callbacks=[watch], verbose=0, **epochs)
+    assert (history.history, history.epoch, calls) == ({}, [], ["begin", "end"])
+    np.testing.assert_array_equal(model.get_weights()[0], weights[0])
+
+
 def test_stop_training_ends_after_the_epoch_or_batch(backend):
     class StopAt(keras.callbacks.Callback):
         batches = 0

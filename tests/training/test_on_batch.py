@@ -59,6 +59,13 @@ def test_reset_metrics_false_gives_means_so_far(backend):
         np.testing.assert_allclose(run(X, Y * 2, reset_metrics=False), means, rtol=1e-5)
 
 
+def test_a_batch_without_rows_has_no_predictions(backend):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    rows = np.ones((3, 4), "float32")
+    assert model.predict_on_batch(rows[:0]).shape == (0, 2)
+    assert model.predict(iter([rows, rows[:0]]), verbose=0).shape == (3, 2)
+
+
 def test_the_loss_alone_is_a_float(backend):
     model = still(keras, metrics=None, weighted_metrics=None)
     for loss in (model.train_on_batch(X, Y), model.test_on_batch(X, Y), model.evaluate(X, Y, verbose=0)):

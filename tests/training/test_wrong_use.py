@@ -81,8 +81,7 @@ def fits(*data, **arguments):
 
 CASES = {
     # Numbers.
-    "epochs below 1": (fits(epochs=-1), ValueError, "epochs to be an int, at least 1. Received: -1"),
-    "no epochs": (fits(epochs=0), ValueError, "epochs"),
+    "epochs below 0": (fits(epochs=-1), ValueError, "epochs to be an int, at least 0. Received: -1"),
     "epochs and a half": (fits(epochs=1.5), ValueError, "epochs.*1.5"),
     "epochs as text": (fits(epochs="3"), ValueError, "epochs.*'3'"),
     "epochs as a bool": (fits(epochs=True), ValueError, "epochs.*True"),

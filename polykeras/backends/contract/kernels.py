@@ -114,6 +114,8 @@ class Kernels(Primitives):
     @in_single_precision
     def softmax(self, x: Array, axis: int = -1) -> Array:
         """Return exp(x), scaled to sum to 1 along an axis."""
+        if self.shape(x)[axis] == 0:
+            return x
         largest = self.stop_gradient(self.max(x, (axis,), True))
         exponents = self.exp(self.subtract(x, largest))
         return self.divide(exponents, self.sum(exponents, (axis,), True))
@@ -121,6 +123,8 @@ class Kernels(Primitives):
     @in_single_precision
     def log_softmax(self, x: Array, axis: int = -1) -> Array:
         """Return log(softmax(x)) without overflow."""
+        if self.shape(x)[axis] == 0:
+            return x
         shifted = self.subtract(x, self.stop_gradient(self.max(x, (axis,), True)))
         return self.subtract(shifted, self.log(self.sum(self.exp(shifted), (axis,), True)))
 

@@ -6,6 +6,7 @@ rows are zeros: gradients of embeddings. ``backends/contract/layouts.py`` lists 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -14,12 +15,14 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
-from polykeras import config
+from polykeras import backends, config
 from polykeras.backends.contract import layouts
+from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.backends.shared import structured
 from polykeras.backends.shared.graph_sizes import reshape_target
+from polykeras.backends.shared.structured import plainly
 from polykeras.backends.tensorflow.adapter import TensorflowBackend
-from polykeras.core import dtypes
+from polykeras.core import dtypes, trees
 from polykeras.core.types import Array
 
 raw = tf.raw_ops
@@ -168,8 +171,13 @@ def _matmul(function: Callable, x: Any, y: Any) -> Any:
         return NotImplemented
     dtype = dtypes.promote(x.dtype.name, y.dtype.name)
     through = _THROUGH.get(dtype, "float64")
-    product = _times(tf.cast(x, through), tf.cast(y, through))
-    return product if product is NotImplemented else tf.cast(product, dtype)
+    product = _times(_cast(x, through), _cast(y, through))
+    return product if product is NotImplemented else _cast(product, dtype)
+
+
+def _cast(x: Any, dtype: str) -> Any:
+    """``tf.cast``, which keeps the known sizes of a sparse tensor."""
+    return with_values(x, tf.cast(x.values, dtype)) if isinstance(x, tf.SparseTensor) else tf.cast(x, dtype)
 
 
 def _times(x: Any, y: Any) -> Any:
@@ -216,8 +224,8 @@ def _sizes(x: Any) -> list:
     known = x.shape.as_list()
     if None not in known:
         return known
-    sizes = tf.unstack(tf.cast(x.dense_shape, tf.int32) if isinstance(x, tf.SparseTensor) else tf.shape(x))
-    return [size if n is None else n for n, size in zip(known, sizes, strict=True)]
+    sizes = tf.cast(x.dense_shape, tf.int32) if isinstance(x, tf.SparseTensor) else tf.shape(x)
+    return [size if n is None else n for n, size in zip(known, tf.unstack(sizes, len(known)), strict=True)]
 
 
 def _reshaped(x: Any, shape: Any) -> Any:
@@ -445,6 +453,17 @@ _RULES: dict[str, Callable] = {
 }
 
 
+def _note_shape(result: tf.SparseTensor, function: Callable, args: tuple, kwargs: dict) -> None:
+    """Note the sizes of an op's result that are known in a graph; TensorFlow's functions lose most of them."""
+
+    def spec(x: Any) -> Any:
+        is_tensor = isinstance(x, tf.Tensor | tf.SparseTensor)
+        return SpecArray(tuple(x.shape.as_list()), x.dtype.name) if is_tensor else x
+
+    with contextlib.suppress(TypeError, ValueError, AttributeError), backends.use(SPEC):  # where it needs values
+        result.set_shape(plainly(function, *trees.map(spec, (args, kwargs)), lambda x: x).shape)
+
+
 class SparseTensorflowBackend(TensorflowBackend):
     """The contract's interface on TensorFlow, with sparse and ragged tensors."""
 
@@ -452,7 +471,11 @@ class SparseTensorflowBackend(TensorflowBackend):
 
     def structured(self, function: Any, args: tuple, kwargs: dict) -> Any:
         result = call(function, args, kwargs)
-        return super().structured(function, args, kwargs) if result is NotImplemented else result
+        if result is NotImplemented:
+            return super().structured(function, args, kwargs)
+        if isinstance(result, tf.SparseTensor) and not result.shape.is_fully_defined():
+            _note_shape(result, function, args, kwargs)
+        return result
 
     def as_structured(self, x: Any) -> Any:
         return from_library(x)

@@ -112,7 +112,7 @@ class Preparation:
         """
         y, sample_weight = without_sparse((y, sample_weight))
         refuse_strings((y, sample_weight))
-        _check_parts(x, y, sample_weight, has_equal_lengths)
+        _check_parts(x, y, sample_weight, has_equal_lengths, needs_rows=is_whole or y is not None)
         x = self.encode(x, is_whole)
         if not any(isinstance(leaf, Rows) for leaf in trees.leaves((y, sample_weight))):
             if self._class_weight is not None:
@@ -134,7 +134,7 @@ def refuse_strings(tree: Any, is_whole: bool = False) -> Any:
     return tree
 
 
-def _check_parts(x: Any, y: Any, sample_weight: Any, has_equal_lengths: bool) -> None:
+def _check_parts(x: Any, y: Any, sample_weight: Any, has_equal_lengths: bool, needs_rows: bool) -> None:
     parts = {"x": x, "y": y, "sample_weight": sample_weight}
     counts = {name: count_rows(part, name) for name, part in parts.items() if part is not None}
     if "x" not in counts:
@@ -147,7 +147,7 @@ def _check_parts(x: Any, y: Any, sample_weight: Any, has_equal_lengths: bool) ->
             + ", ".join(f"{count} rows of {name}" for name, count in counts.items())
             + "."
         )
-    if counts["x"] == 0:
+    if counts["x"] == 0 and needs_rows:  # the predictions for a batch without rows are none
         raise ValueError("Expected data with at least one row. Received: 0 rows of x.")
 
 
