@@ -241,6 +241,8 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("losses.loss", "counts_masked", True),
     ("regularizers", "l1_l2", l1_l2),
     ("saving.models", "any_name_is_hdf5", True),
+    ("serialization.registry", "keeps_unknown", True),
+    ("training.compiled", "takes_one_name", True),
     ("saving.keras2_files", "key_of", full_name),
 )
 
@@ -251,6 +253,16 @@ CONFIG_ENTRIES = (
     ("layers.recurrent_cells", "GRUCell", "implementation", "implementation"),
     ("layers.recurrent_cells", "LSTMCell", "implementation", "implementation"),
     ("optimizers.optimizer", "Optimizer", "decay", "initial_decay"),
+)
+
+#: Entries that configs of Keras 2 lack where they have these values: (module, class, values by key).
+LATER_ENTRIES: tuple[tuple[str, str, dict], ...] = (
+    (
+        "layers.normalization",
+        "BatchNormalization",
+        {"renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99, "synchronized": False},
+    ),
+    ("layers.recurrent_cells", "Cell", {"seed": None}),
 )
 
 #: Names of arguments in files of Keras 1.
@@ -278,6 +290,8 @@ def apply(era: str) -> None:
                 _set_order(_found(module, path), names)
         for module, path, key, attribute in CONFIG_ENTRIES:
             _extend_config(_found(module, path), key, attribute)
+        for module, path, values in LATER_ENTRIES:
+            _shorten_config(_found(module, path), values)
         for module, path, value in SETTINGS:
             owner, _, name = path.rpartition(".")
             _set(_found(module, owner), name, value)
@@ -378,6 +392,19 @@ def _extend_config(cls: Any, key: str, attribute: str | None) -> None:
         return {key: None if attribute is None else getattr(self, attribute), **get_config(self)}
 
     _set(cls, "get_config", extended)
+
+
+def _shorten_config(cls: Any, values: dict) -> None:
+    """Leave entries out of the configs of a class where all of them have these values."""
+    get_config = cls.get_config
+
+    @functools.wraps(get_config)
+    def shortened(self: Any) -> dict:
+        config = get_config(self)
+        is_usual = all(config[key] == value for key, value in values.items() if key in config)
+        return {key: value for key, value in config.items() if key not in values} if is_usual else config
+
+    _set(cls, "get_config", shortened)
 
 
 def _show_signature(cls: type, signature: inspect.Signature) -> None:

@@ -50,6 +50,25 @@ class DropoutMasks:
             self._recurrent_dropout_mask = self._drawn(step_input, self.recurrent_dropout)
         return self._recurrent_dropout_mask
 
+    def get_dropout_mask_for_cell(self, inputs: Any, training: bool, count: int = 1) -> Any:
+        """Return the mask of the inputs, or a list of masks, as a ``call`` for tf.keras 2 asks for it.
+
+        Args:
+            inputs: array of the inputs of a step, (batch, features).
+            training: bool, whether to run in training mode; otherwise the result is None.
+            count: int, the number of masks; default 1, for one that is not in a list.
+        """
+        return _counted(self.get_dropout_mask(inputs), count) if training else None
+
+    def get_recurrent_dropout_mask_for_cell(self, inputs: Any, training: bool, count: int = 1) -> Any:
+        """Return the mask of the states, or a list of masks, as a ``call`` for tf.keras 2 asks for it.
+
+        Args:
+            inputs: array of a state, (batch, units).
+            training, count: as for ``get_dropout_mask_for_cell``.
+        """
+        return _counted(self.get_recurrent_dropout_mask(inputs), count) if training else None
+
     def reset_dropout_mask(self) -> None:
         """Forget the mask of the inputs, so that the next one is another."""
         self._dropout_mask = None
@@ -63,3 +82,10 @@ class DropoutMasks:
         if self.dropout_mask_count is None:
             return random.dropout(ones, rate, seed=self.seed_generator)
         return [random.dropout(ones, rate, seed=self.seed_generator) for _ in range(self.dropout_mask_count)]
+
+
+def _counted(masks: Any, count: int) -> Any:
+    """Return masks as a list of ``count``, all the same where there is only one; None stays None."""
+    if masks is None or (count > 1) == isinstance(masks, list):
+        return masks
+    return [masks] * count if count > 1 else masks[0]

@@ -798,7 +798,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         Args:
             config: dict, as ``get_config`` returns.
         """
-        return making.make(cls, {key: registry.deserialize(value) for key, value in config.items()})
+        return making.make(cls, {key: registry.deserialize_known(value) for key, value in config.items()})
 
     # ------------------------------------------------------------ graph, display
 

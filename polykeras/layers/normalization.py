@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from polykeras import initializers, ops
+from polykeras.core import naming
 from polykeras.layers.arguments import legacy_arguments, positive_int
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
@@ -98,7 +99,8 @@ class BatchNormalization(_Scaled):
             averages, the limits of the correction, and the decay rate of its averages; default 0.99.
         synchronized: bool, whether to compute statistics over all devices that share the batch; no effect on a
             single device; default False.
-        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``. ``fused`` of tf.keras changes
+            nothing.
 
     A frozen layer (``trainable = False``) uses its moving averages and does not update them. Masked time steps
     are excluded from the statistics.
@@ -109,7 +111,7 @@ class BatchNormalization(_Scaled):
     Shapes: (batch, ...) to the same shape.
 
     Raises:
-        ValueError: for a Keras 1 ``mode`` other than 0.
+        ValueError: for a Keras 1 ``mode`` other than 0, and for ``virtual_batch_size`` or ``adjustment`` of tf.keras.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.BatchNormalization()
@@ -142,6 +144,10 @@ class BatchNormalization(_Scaled):
     ) -> None:
         if (mode := kwargs.pop("_mode", 0)) != 0:
             raise ValueError(f"Expected mode=0 of BatchNormalization, the only one since Keras 2. Received: {mode}.")
+        kwargs.pop("fused", None)  # which kernel of TensorFlow's to use
+        for name in ("virtual_batch_size", "adjustment"):
+            if (value := kwargs.pop(name, None)) is not None:
+                raise ValueError(f"Expected {name}=None of BatchNormalization. Received: {naming.short(value)}.")
         beta = {"beta_regularizer": beta_regularizer, "beta_constraint": beta_constraint}
         gamma = {"gamma_regularizer": gamma_regularizer, "gamma_constraint": gamma_constraint}
         super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **beta, **gamma, **kwargs)

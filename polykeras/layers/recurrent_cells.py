@@ -74,6 +74,8 @@ class Cell(GateWeights, DropoutMasks, Layer):
             self.seed_generator = SeedGenerator(self.seed)
         if "implementation" in options:
             self.implementation = _IMPLEMENTATIONS.get(options["implementation"], options["implementation"])
+        if self.implementation == 1 and self.gates > 1:
+            self.dropout_mask_count = self.gates
         self.bias: Any = None
         self._masks: tuple[list, list] | None = None
 

@@ -302,6 +302,9 @@ class RNN(Nested):
         mask = mask if self.return_sequences else None
         return [mask, *[None] * len(trees.leaves(self.state_size))] if self.return_state else mask
 
+    def _maybe_reset_cell_dropout_mask(self, cell: Any) -> None:
+        """Let a ``call`` for tf.keras 2 ask for new dropout masks; there are new ones in every call."""
+
     # ----------------------------------------------------------- over the time steps
 
     def _through(
@@ -315,7 +318,7 @@ class RNN(Nested):
                 sequences, last = self._through(inner, sequences, first, mask, training, constants, wants_all)
                 last_states.append(last)
             return sequences, cell._in_order(last_states)
-        if not isinstance(cell, Cell):
+        if not _is_standard(cell):
             further = {} if constants is None else {"constants": constants}
             with _masks_kept(cell, sequences, states, training):
                 return self._loop(step_of(cell, training, **further), cell, _swap(sequences), states, mask, all_outputs)
@@ -360,7 +363,7 @@ class RNN(Nested):
             return (output, updated), output if all_outputs else None
 
         first = trees.leaves(states)[0]
-        if not isinstance(cell, Cell):  # states of our own cells have the shape of the output
+        if not _is_standard(cell):  # states of our own cells have the shape of the output
             first = ops.zeros((tuple(ops.shape(first))[0], output_size_of(cell)), self.compute_dtype)
         rows = inputs, None if mask is None else _swap(mask)
         run = _unrolled if self.unroll and tuple(ops.shape(inputs))[0] is not None else ops.scan
@@ -388,20 +391,27 @@ def _unrolled(step: Callable, carry: Any, rows: tuple) -> tuple:
     return carry, None if ys[0] is None else ops.stack(ys)
 
 
+def _is_standard(cell: Any) -> bool:
+    """Whether a cell is one of ours, with our ``call``, whose parts may run for all steps at once."""
+    return isinstance(cell, Cell) and type(cell).call is Cell.call and "call" not in vars(cell)
+
+
 @contextlib.contextmanager
 def _masks_kept(cell: Any, sequences: Any, states: Any, training: bool) -> Iterator[None]:
     """Context manager: a user's cell has its dropout masks before the first step, and none after the last."""
     if not isinstance(cell, DropoutMasks):
         yield
         return
-    try:
-        if training:
-            cell.get_dropout_mask(sequences[:, 0])
-            cell.get_recurrent_dropout_mask(trees.leaves(states)[0])
-        yield
-    finally:
-        cell.reset_dropout_mask()
-        cell.reset_recurrent_dropout_mask()
+    is_ours = isinstance(cell, Cell)  # its class overrides ``call``, which may call ours
+    with cell.dropping(tuple(ops.shape(sequences))[0], training) if is_ours else contextlib.nullcontext():
+        try:
+            if training:
+                cell.get_dropout_mask(sequences[:, 0])
+                cell.get_recurrent_dropout_mask(trees.leaves(states)[0])
+            yield
+        finally:
+            cell.reset_dropout_mask()
+            cell.reset_recurrent_dropout_mask()
 
 
 def _swap(x: Any) -> Any:

@@ -379,7 +379,7 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
             )
         if is_string_array(value):
             return value
-        return backend.cast(value, expected.dtype) if self._needs_cast(backend, value, expected) else value
+        return value if backend.dtype(value) == expected.dtype else backend.cast(value, expected.dtype)
 
     def _check_optional(self, expected: KerasTensor) -> None:
         if not is_optional(expected):
@@ -387,10 +387,6 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
                 f"Model {self.name!r}, input {input_name(expected)!r}: Expected an array. Received: None. Make it with "
                 f"Input(..., optional=True) to be able to omit it."
             )
-
-    def _needs_cast(self, backend: Any, value: Any, expected: KerasTensor) -> bool:
-        dtype = backend.dtype(value)
-        return dtype != expected.dtype and (dtype == "float64" or dtype == "float32") and expected.dtype != "float64"
 
     def build(self, input_shape: Any = None) -> None:
         """Create the weights of a subclassed model, for inputs of given shapes.

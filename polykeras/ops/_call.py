@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast, overload
@@ -281,11 +282,20 @@ def axes_of(axis: Any, rank: int, name: str = "axis") -> tuple[int, ...] | None:
         return None
     if axis.__class__ is int:
         return (axis_of(axis, rank, name),)
-    axis = axis.tolist() if isinstance(axis, np.ndarray) else axis
+    if hasattr(axis, "__array__"):
+        axis = _listed(axis, rank)
     axes = tuple(axis_of(a, rank, name) for a in (axis if isinstance(axis, list | tuple | range) else (axis,)))
     if len(set(axes)) < len(axes):
         raise ValueError(f"Expected every axis once in {name}. Received: {axis}.")
     return axes
+
+
+def _listed(axes: Any, rank: int) -> list:
+    """Return axes in an array as a list."""
+    with contextlib.suppress(TypeError, NotImplementedError):  # an array in a graph has no values
+        return np.atleast_1d(np.asarray(axes)).tolist()
+    # Sizes are what an engine computes while it traces a graph.
+    return [size - rank for size in current().sizes(current().add(axes, rank))]
 
 
 def axis_of(axis: int, rank: int, name: str = "axis") -> int:

@@ -23,6 +23,9 @@ from polykeras.metrics.reductions import Mean, MeanMetricWrapper
 from polykeras.serialization import registry
 from polykeras.training.outputs import Outputs, is_config, is_tree
 
+#: Whether ``metrics`` may be the name of a single one.
+takes_one_name = False
+
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
 
@@ -308,7 +311,8 @@ class CompiledMetrics(Metric):
 
     def __init__(self, metrics: Any = None, weighted_metrics: Any = None, output_names: list | None = None) -> None:
         for argument, given in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
-            if given is not None and (not trees.is_nested(given) or is_config(given)):
+            is_name = takes_one_name and isinstance(given, str)
+            if given is not None and not is_name and (not trees.is_nested(given) or is_config(given)):
                 shown = naming.short(given)
                 raise ValueError(f"Expected {argument} to be a list or dict. Received: {shown}. Write [{shown}].")
             for identifier in _flat(given):

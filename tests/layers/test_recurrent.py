@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import polykeras as keras
-from polykeras import backends, ops
+from polykeras import backends, layers, ops
 from polykeras.backends.contract.kernels import Kernels
 from polykeras.core import functionalization, masks
 from tests.layers.checks import (
@@ -490,3 +490,32 @@ def test_long_sequences_of_few_and_of_many_rows_follow_the_formula(backend, name
     layer.set_weights(random_weights(layer.weights))
     expected = formula(x.astype("float64"), (x != 0).any(-1), *layer.get_weights())
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", [layers.SimpleRNNCell, layers.GRUCell, layers.LSTMCell])
+def test_a_cell_that_derives_from_ours_runs_its_own_call(backend, cell):
+    class Doubled(cell):
+        def call(self, inputs, states, training=False):
+            outputs, states = super().call(inputs, states, training=training)
+            return 2 * outputs, states
+
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+    ours, derived = layers.RNN(cell(4), return_sequences=True), layers.RNN(Doubled(4), return_sequences=True)
+    expected = 2 * np.asarray(keras.ops.convert_to_numpy(ours(x)))
+    derived.build(x.shape)
+    derived.set_weights(ours.get_weights())
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(derived(x)), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_dropout_of_a_cell_that_derives_from_ours_is_one_mask_for_all_steps(backend):
+    class Masked(layers.LSTMCell):
+        def call(self, inputs, states, training=False):
+            masks = self.get_dropout_mask_for_cell(inputs, training, count=4)
+            assert training == (masks is not None)
+            return (inputs if masks is None else inputs * masks[0]), states
+
+    layer = layers.RNN(Masked(3, dropout=0.5), return_sequences=True)
+    x = np.ones((4, 6, 3), "float32")
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(x)), x)
+    dropped = keras.ops.convert_to_numpy(layer(x, training=True))
+    assert set(np.unique(dropped)) == {0.0, 2.0} and (dropped == dropped[:, :1]).all()

@@ -159,3 +159,21 @@ def test_masks_stay_with_their_inputs_where_the_first_has_none(backend):
     first, second = model([x, x.copy()], mask=[None, np.array([[True, False]])])
     np.testing.assert_allclose(ops.convert_to_numpy(first), [[2]])
     np.testing.assert_allclose(ops.convert_to_numpy(second), [[1]])
+
+
+@pytest.mark.parametrize("given", ["float32", "int32", "uint8", "bool"])
+@pytest.mark.parametrize("wanted", ["float32", "float64", "int32", "int64", "uint8"])
+def test_layers_get_inputs_of_the_type_that_input_names(backend, wanted, given):
+    seen = []
+
+    class Typed(keras.layers.Layer):
+        def call(self, x):
+            seen.append(keras.backend.standardize_dtype(x.dtype))
+            return ops.cast(x, "float32")
+
+    inputs = keras.Input((3,), dtype=wanted)
+    model = keras.Model(inputs, Typed(autocast=False)(inputs))
+    x = np.ones((2, 3), given)
+    seen.clear()
+    assert model(x).shape == (2, 3) and model.predict(x, verbose=0).shape == (2, 3)
+    assert set(seen) == {wanted}

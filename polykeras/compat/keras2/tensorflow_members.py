@@ -302,9 +302,37 @@ def _eval(self: Any, session: Any = None) -> np.ndarray:
     return self.numpy()
 
 
+class Reference:
+    """A key of dicts that stands for a tensor or variable, which are compared by their values.
+
+    Args:
+        target: KerasTensor or Variable.
+
+    >>> Reference("a").deref()
+    'a'
+    """
+
+    def __init__(self, target: Any) -> None:
+        self._target = target
+
+    def deref(self) -> Any:
+        """Return what it stands for."""
+        return self._target
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reference) and self._target is other._target
+
+    def __hash__(self) -> int:
+        return id(self._target)
+
+
+def _reference(self: Any) -> Reference:
+    return Reference(self)
+
+
 def _ref(self: Any) -> Any:
     own = getattr(backends.load(self.backend_name), "own", None)  # TensorFlow's adapter has it
-    return id(self) if own is None else own(self).ref()
+    return Reference(self) if own is None else own(self).ref()
 
 
 def _unchanged(self: Any, shape: Any) -> None:
@@ -359,5 +387,6 @@ MEMBERS: tuple[tuple[str, str, Any], ...] = (
             "_dense_var_to_tensor": _to_tensor,
         }.items()
     ),
+    *(("core.graph", f"KerasTensor.{name}", _reference) for name in ("ref", "experimental_ref")),
     ("layers.signature", "shown", shapes),
 )
