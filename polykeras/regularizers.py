@@ -13,6 +13,7 @@ from typing import Any, Self
 from polykeras import ops
 from polykeras.capture.stamp import Stamped
 from polykeras.core import naming
+from polykeras.core.arguments import with_python_numbers
 from polykeras.serialization import registry
 
 
@@ -46,7 +47,7 @@ class Regularizer(Stamped):
 
 
 def _factor(name: str, value: float | None, default: float = 0.0) -> float:
-    value = default if value is None else value
+    value = default if value is None else with_python_numbers(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError(f"Expected {name} to be a finite number, at least 0. Received: {value!r}.")
     return float(value)

@@ -228,6 +228,7 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("layers.convolutional", "numbers_are_windows", True),
     ("layers.convolutional", "DepthwiseConv.kernel_name", "depthwise_kernel"),
     ("layers.convolutional", "DepthwiseConv.depthwise_kernel", depthwise_kernel),
+    ("layers.inference", "runs_where_shapes_fail", True),
     ("layers.layer", "penalties_are_symbolic", True),
     ("layers.normalization", "is_of_keras_2", True),
     ("layers.rnn", "lists_constants", True),

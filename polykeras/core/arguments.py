@@ -1,10 +1,12 @@
-"""Orders of arguments of older Keras versions."""
+"""Orders of arguments of older Keras versions, and numbers of NumPy as arguments."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
 from typing import Any, cast
+
+import numpy as np
 
 from polykeras.core.types import Function
 
@@ -35,3 +37,14 @@ def name_may_come_first(*order: str) -> Callable[[Function], Function]:
         return cast(Function, call)
 
     return decorate
+
+
+def with_python_numbers(value: Any) -> Any:
+    """Return a number, or lists and tuples of them, with Python's numbers for those of NumPy.
+
+    >>> with_python_numbers((np.int64(2), [np.float32(0.5)], None))
+    (2, [0.5], None)
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return type(value)(map(with_python_numbers, value)) if isinstance(value, list | tuple) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import activations, ops
+from polykeras.core.arguments import with_python_numbers
 from polykeras.layers.arguments import legacy_arguments
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
@@ -12,6 +13,7 @@ from polykeras.layers.weights import add_weight, keep_options, options_config
 
 
 def _at_least_0(layer: Layer, name: str, value: Any) -> float:
+    value = with_python_numbers(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise ValueError(
             f"Layer {layer.name!r} ({type(layer).__name__}): Expected {name} to be a number of at least 0. "

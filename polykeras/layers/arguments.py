@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from polykeras.core.arguments import with_python_numbers
 from polykeras.core.types import Function
 
 #: The sides of a window, each an argument in Keras 1.
@@ -118,6 +119,7 @@ def positive_number(layer: Any, name: str, value: Any) -> float:
     Raises:
         ValueError: for anything else.
     """
+    value = with_python_numbers(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise ValueError(f"{_where(layer)}: Expected {name} to be a number above 0. Received: {value!r}.")
     return value
@@ -129,6 +131,7 @@ def rate_between(layer: Any, name: str, value: Any) -> float:
     Raises:
         ValueError: for anything else.
     """
+    value = with_python_numbers(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ValueError(f"{_where(layer)}: Expected {name} to be a number from 0 to 1. Received: {value!r}.")
     return value

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from polykeras import ops
 from polykeras.compat.keras2.backend.windows import enlarged
 from polykeras.config import standardize_data_format
 from polykeras.core import window_geometry
+from polykeras.core.arguments import with_python_numbers
 from polykeras.layers.arguments import choice, legacy_arguments, window_sizes
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
@@ -20,7 +19,7 @@ _old_names = legacy_arguments(dim_ordering="data_format", length="size")
 
 def _pairs(layer: Any, name: str, value: Any) -> tuple[tuple[int, int], ...]:
     """Widths before and after each spatial axis, from one int, one int per axis, or pairs."""
-    value = value.tolist() if isinstance(value, np.ndarray) else value
+    value = with_python_numbers(value)
     if layer.rank == 1:
         return (_pair(layer, name, value),)
     if isinstance(value, int):

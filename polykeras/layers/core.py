@@ -14,6 +14,7 @@ from polykeras import activations, config, ops, random, regularizers
 from polykeras.capture.numbers import is_zero
 from polykeras.config import standardize_data_format
 from polykeras.core import dtypes
+from polykeras.core.arguments import with_python_numbers
 from polykeras.core.graph import KerasTensor, Node
 from polykeras.core.renamed import ordered_by_era
 from polykeras.core.seeds import SeedGenerator
@@ -430,7 +431,7 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: tuple, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        target_shape = target_shape.tolist() if isinstance(target_shape, np.ndarray) else target_shape
+        target_shape = with_python_numbers(target_shape)
         sizes = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
         if sizes.count(-1) > 1 or any(not isinstance(n, int) or n < -1 for n in sizes):
             raise ValueError(

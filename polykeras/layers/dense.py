@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from polykeras import activations, initializers, ops
+from polykeras.core.arguments import with_python_numbers
 from polykeras.layers.arguments import legacy_arguments, positive_int
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
@@ -171,6 +172,7 @@ class EinsumDense(LowRankUpdate, Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.equation = equation
+        output_shape = with_python_numbers(output_shape)
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.bias_axes = bias_axes
         self.activation = activations.get(activation)

@@ -24,6 +24,10 @@ else:
     Whole = object
 
 
+#: Whether the outputs of a program's layer are inferred from ``call`` where its ``compute_output_shape`` fails.
+runs_where_shapes_fail = False
+
+
 class Inference(Whole):
     """The part of a layer that infers shapes and dtypes."""
 
@@ -43,7 +47,12 @@ class Inference(Whole):
 
     def _infer_outputs(self, args: tuple, kwargs: dict) -> Any:
         """Return the specs of the outputs; while a step is created, also record the variables that the call assigns."""
-        stated = self._stated_outputs(args, kwargs) if self._states_output_shape() else None
+        try:
+            stated = self._stated_outputs(args, kwargs) if self._states_output_shape() else None
+        except Exception:
+            if not (runs_where_shapes_fail and self._is_users):
+                raise
+            stated = None
         if stated is None:
             return self._infer_by_running(args, kwargs)
         if scope.assigned is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from polykeras import ops
 from polykeras.core import masks, naming
+from polykeras.core.arguments import with_python_numbers
 from polykeras.layers.layer import Layer
 from polykeras.ops import linalg
 
@@ -382,6 +383,7 @@ class Dot(Merge):
 
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        axes = with_python_numbers(axes)
         is_pair = isinstance(axes, list | tuple) and len(axes) == 2 and all(isinstance(a, int) for a in axes)
         if not isinstance(axes, int) and not is_pair:
             raise ValueError(f"Layer {self.name!r} (Dot): Expected axes to be an int or two ints. Received: {axes!r}.")

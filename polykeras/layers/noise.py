@@ -6,6 +6,7 @@ from typing import Any
 
 from polykeras import ops, random
 from polykeras.capture.numbers import is_zero, value_of
+from polykeras.core.arguments import with_python_numbers
 from polykeras.core.seeds import SeedGenerator
 from polykeras.layers.arguments import legacy_arguments, rate_between
 from polykeras.layers.arguments import noise_shape as checked_noise_shape
@@ -63,6 +64,7 @@ class GaussianNoise(_Noise):
     @legacy_arguments(sigma="stddev")
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
+        stddev = with_python_numbers(stddev)
         if isinstance(stddev, bool) or not isinstance(stddev, int | float) or not stddev >= 0:
             raise ValueError(
                 f"Layer {self.name!r} (GaussianNoise): Expected stddev to be a number of at least 0. "

@@ -7,6 +7,7 @@ from typing import Any
 
 from polykeras import initializers, ops
 from polykeras.core import naming
+from polykeras.core.arguments import with_python_numbers
 from polykeras.layers.arguments import legacy_arguments, positive_int
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
@@ -21,6 +22,7 @@ is_of_keras_2 = False
 
 def _axes(layer: Layer, axis: Any) -> Any:
     """Check an axis, or a list of axes."""
+    axis = with_python_numbers(axis)
     axes = list(axis) if isinstance(axis, list | tuple) else [axis]
     if not axes or any(isinstance(a, bool) or not isinstance(a, int) for a in axes):
         raise TypeError(f"Layer {layer.name!r}: Expected axis to be an int, or a list of ints. Received: {axis!r}.")

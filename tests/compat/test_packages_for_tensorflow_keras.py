@@ -102,3 +102,22 @@ def test_axes_that_a_graph_computes_are_known_while_it_is_traced():
     with backends.use("tensorflow"):
         traced = tf.function(lambda t: K.max(t, axis=tf.range(tf.math.maximum(len(t.shape) - 1, 0))))
         np.testing.assert_allclose(traced(tf.constant(x)).numpy(), x.max((0, 1)))
+
+
+class Paired(layers.Layer):
+    """Its statement of shapes is for two inputs, which tf.keras 2 never asks for."""
+
+    def call(self, inputs):
+        return K.concatenate(list(inputs))
+
+    def compute_output_shape(self, input_shape):
+        first, second = input_shape
+        return (*first[:-1], first[-1] + second[-1])
+
+
+def test_the_shape_of_a_layer_whose_statement_fails_is_that_of_its_call(backend):
+    inputs = [keras.Input((n,)) for n in (1, 2, 3)]
+    assert Paired()(inputs).shape == (None, 6) and Paired()(inputs[1:]).shape == (None, 5)
+    keras.config.set_era("keras3")
+    with pytest.raises(ValueError, match="too many values"):
+        Paired()(inputs)

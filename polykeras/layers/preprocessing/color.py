@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import ops, random
+from polykeras.core.arguments import with_python_numbers
 from polykeras.layers.arguments import rate_between
 from polykeras.layers.preprocessing.image import ImageLayer, limits, rescaled, value_limits
 
@@ -105,6 +106,7 @@ class RandomContrast(_Color):
 
     def __init__(self, factor: Any, value_range: tuple = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(0.0, value_range, seed=seed, **kwargs)
+        factor = with_python_numbers(factor)
         pair = (factor, factor) if isinstance(factor, int | float) else tuple(factor)
         limits(self, "factor", pair, 0, 1)
         self.factor = pair

@@ -12,6 +12,7 @@ from polykeras import backends, ops, random
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.config import standardize_data_format
 from polykeras.core import dtypes, naming
+from polykeras.core.arguments import with_python_numbers
 from polykeras.core.seeds import SeedGenerator
 from polykeras.layers import in_graphs
 from polykeras.layers.arguments import choice, positive_int
@@ -31,6 +32,7 @@ def limits(
     Raises:
         ValueError: for anything else, or limits outside the range from low to high.
     """
+    value = with_python_numbers(value)
     pair = (-value if is_symmetric else max(low, 0), value) if isinstance(value, int | float) else value
     is_pair = isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(v, int | float) for v in pair)
     if not is_pair or not all(low <= v <= high for v in pair):
