@@ -108,6 +108,10 @@ class Embedding(Layer):
             return self._embeddings
         return self._embeddings + self._lora_scale * ops.matmul(self.lora_embeddings_a, self.lora_embeddings_b)
 
+    @embeddings.setter
+    def embeddings(self, value: Any) -> None:
+        self._embeddings = value
+
     @property
     def _lora_scale(self) -> float:
         return (self.lora_alpha or 0) / (self.lora_rank or 1)

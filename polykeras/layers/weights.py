@@ -146,6 +146,11 @@ class LowRankUpdate(Layer):
         update = ops.matmul(self.lora_kernel_a, self.lora_kernel_b)
         return ops.add(self._kernel, ops.multiply(update, (self.lora_alpha or 0) / (self.lora_rank or 1)))
 
+    @kernel.setter
+    def kernel(self, value: Any) -> None:
+        # A ``build`` for Keras 2 sets it to a weight, and a wrapper to what it computes from one.
+        self._kernel = value
+
     def enable_lora(
         self,
         rank: int,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import numpy as np
+
 from polykeras.capture.stamp import renew_constants
 from polykeras.core import naming, trees
 from polykeras.core.context import unscoped, within
@@ -162,7 +164,8 @@ class Sequential(Model):
         shapes = input_shape if isinstance(input_shape, list | tuple) else (input_shape,)
         if any(isinstance(n, list | tuple) for n in shapes):
             shapes = shapes[0]
-        with_none = (None, *tuple(shapes)[1:])
+        # A size that a graph computes is unknown to the layers.
+        with_none = (None, *(n if isinstance(n, int | np.integer) else None for n in tuple(shapes)[1:]))
         if self._graph_plan is not None:
             self._check_shape(with_none)
             return

@@ -226,3 +226,18 @@ def test_layers_of_functional_models_draw_and_count_by_shapes_of_tensorflow():
     expected = X + np.arange(6)[None, :, None]
     np.testing.assert_allclose(model.predict(X, verbose=0), expected, rtol=1e-6)
     assert model.evaluate(X, expected, verbose=0) < 1e-9
+
+
+def test_a_sequential_model_is_built_for_sizes_that_a_graph_computes():
+    class Kept(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.rows = keras.Sequential([keras.layers.Dense(2, kernel_initializer="ones")])
+
+        def call(self, x):
+            return self.rows(tf.reshape(tf.boolean_mask(x, x[:, 0] > 0), tf.stack([1, -1, 3])))
+
+    x = np.array([[1, 2, 3], [-1, 0, 0], [4, 5, 6]], "float32")
+    with backends.use("tensorflow"):
+        traced = tf.function(Kept(), input_signature=[tf.TensorSpec((None, 3))])
+        np.testing.assert_allclose(traced(x).numpy(), [[[6, 6], [15, 15]]])
