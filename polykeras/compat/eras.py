@@ -230,6 +230,7 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("layers.convolutional", "DepthwiseConv.depthwise_kernel", depthwise_kernel),
     ("layers.inference", "runs_where_shapes_fail", True),
     ("layers.layer", "penalties_are_symbolic", True),
+    ("layers.merge", "all_must_show", True),
     ("layers.normalization", "is_of_keras_2", True),
     ("layers.rnn", "lists_constants", True),
     ("layers.trainability", "frozen_layers_hold_nested", True),

@@ -421,8 +421,7 @@ class HeadedAttention(Layer):
         is_own = type(self)._compute_attention is HeadedAttention._compute_attention
         fused = is_own and len(ops.shape(query)) == 3 and self._may_fuse(return_attention_scores, training)
         masks = query_mask, value_mask, key_mask, attention_mask
-        # The fused kernel applies a causal mask itself. With further masks it is merged into those, since queries that
-        # attend to no key at all need special treatment.
+        # The fused kernel applies a causal mask itself. With further masks it is merged into those.
         by_kernel = fused and use_causal_mask and self.sliding_window is None and all(part is None for part in masks)
         mask = self._mask(query, value, *masks, use_causal_mask and not by_kernel)
         gate = self.gate_dense(query) if self.use_gate else None
@@ -461,9 +460,9 @@ class HeadedAttention(Layer):
         """Attention by the backend's fastest kernel, for arrays with four axes."""
         mask = None if mask is None else self._for_heads(mask, 4)
         outputs = ops.dot_product_attention(query, key, value, mask=mask, is_causal=is_causal)
-        if mask is None:
+        if mask is None or self.dropout == 0:
             return outputs
-        # A query that may attend to no key gets 0, as without the fused kernel.
+        # As in Keras, a query that may attend to no key gets the mean of all values, from layers with dropout 0.
         sees = ops.swapaxes(ops.any(mask, axis=-1, keepdims=True), 1, 2)
         return ops.where(sees, outputs, 0.0)
 

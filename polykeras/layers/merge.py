@@ -291,6 +291,10 @@ class Minimum(_Extremum):
         return ops.minimum(left, right)
 
 
+#: Whether ``Concatenate`` masks what any of its inputs masks, as in Keras 2.
+all_must_show = False
+
+
 class Concatenate(Merge):
     """Concatenate the inputs along an axis.
 
@@ -329,7 +333,7 @@ class Concatenate(Merge):
         return ops.concatenate(inputs, axis=self.axis)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Return the concatenated masks; an input without a mask counts as unmasked.
+        """Return the concatenated masks: what any input shows is shown; an input without a mask shows everything.
 
         Args:
             inputs: list of arrays, (batch, ...).
@@ -351,9 +355,8 @@ class Concatenate(Merge):
             for _ in range(len(shape) - len(ops.shape(its_mask))):
                 its_mask = ops.expand_dims(its_mask, -1)
             parts.append(ops.broadcast_to(its_mask, shape))
-        joined = ops.concatenate(parts, axis=self.axis)
-        rank = len(ops.shape(joined))
-        return ops.all(joined, axis=-1) if rank > 2 or self.axis % rank == rank - 1 else joined
+        is_shown = ops.all if all_must_show else ops.any
+        return is_shown(ops.concatenate(parts, axis=self.axis), axis=-1)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "axis": self.axis}

@@ -109,3 +109,10 @@ def test_the_warmup_of_nadam_has_the_strength_that_is_asked_for(backend):
     first, same, other = (K.get_value(weight) for weight in weights)
     np.testing.assert_array_equal(first, same)
     assert (first != other).all() and optimizers[1].get_config()["schedule_decay"] == 0.004
+
+
+def test_joined_sequences_are_masked_where_any_of_them_is(backend):
+    ids = np.array([[1, 2, 0, 0]], "int32")
+    masked, plain = (keras.layers.Embedding(5, 3, mask_zero=mask_zero)(ids) for mask_zero in (True, False))
+    mask = keras.layers.Concatenate().compute_mask([masked, plain], [ids != 0, None])
+    np.testing.assert_array_equal(K.eval(mask), [[True, True, False, False]])

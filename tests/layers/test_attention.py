@@ -1,4 +1,4 @@
-"""Attention: one head and many, masks, scores, and a closed form where real Keras is undecided."""
+"""Attention: one head and many, masks, and scores, as in real Keras."""
 
 from __future__ import annotations
 
@@ -86,28 +86,24 @@ def test_layers_do_what_every_layer_must(backend, name, arguments, inputs, call)
     check_layer(functools.partial(getattr(keras.layers, name), **arguments), *inputs, **call)
 
 
-def softmax(x):
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
-@pytest.mark.parametrize("call", [{}, SCORES], ids=["fused", "scores"])
-def test_a_query_that_may_look_nowhere_finds_nothing(backend, call):
-    layer = keras.layers.MultiHeadAttention(2, 3)
-    layer(QUERY, VALUE)
-    layer.set_weights(random_weights(layer.weights))
-    weights = layer.get_weights()
-    outputs = layer(QUERY, VALUE, query_mask=QUERY_MASK, value_mask=VALUE_MASK, **call)
-    outputs = to_numpy(outputs[0] if call else outputs)
-
-    def project(x, n):
-        return np.einsum("btm,mhd->bthd", x, weights[n]) + weights[n + 1]
-
-    logits = np.einsum("bqhd,bkhd->bhqk", project(QUERY, 0), project(VALUE, 2)) / np.sqrt(3)
-    scores = softmax(np.where(VALUE_MASK[:, None, None], logits, -np.inf)) * QUERY_MASK[:, None, :, None]
-    found = np.einsum("bhqk,bkhd->bqhd", scores, project(VALUE, 4))
-    expected = np.einsum("bqhd,hdm->bqm", found, weights[6]) + weights[7]
-    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.3}], ids=["plain", "dropout"])
+@pytest.mark.parametrize("call", [{}, SCORES], ids=["outputs", "scores"])
+def test_a_query_that_may_look_nowhere_finds_what_it_does_in_keras(backend, real_keras, options, call):
+    """The mean of all values, or nothing where the layer has dropout or returns scores."""
+    pairs = QUERY_MASK[:, :, None] & VALUE_MASK[:, None]
+    found, weights = [], None
+    for layers in (keras.layers, real_keras.layers):
+        layer = layers.MultiHeadAttention(2, 3, **options)
+        layer(QUERY, VALUE)
+        weights = random_weights(layer.weights) if weights is None else weights
+        layer.set_weights(weights)
+        outputs = layer(QUERY, VALUE, attention_mask=pairs, **call)
+        outputs = outputs[0] if call else outputs
+        found.append(to_numpy(outputs) if layers is keras.layers else real_keras.ops.convert_to_numpy(outputs))
+        if layers is keras.layers:
+            again = layer(QUERY, VALUE, query_mask=QUERY_MASK, value_mask=VALUE_MASK, **call)
+            np.testing.assert_allclose(to_numpy(again[0] if call else again), found[0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-5)
 
 
 def test_masks_arrive_beside_the_inputs_and_go_on_with_the_query(backend):

@@ -68,3 +68,17 @@ def test_masks_are_passed_on_by_models_as_when_they_were_made(backend, use, is_p
     tells.told.clear()
     model([np.array([[1, 2, 0]]), np.array([[1, 0, 0]])])
     assert set(tells.told) == {is_passed}
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+@pytest.mark.parametrize("is_masked", [True, False])
+def test_joined_sequences_are_masked_where_those_of_keras_are(backend, real_keras, axis, is_masked):
+    """Along features, what either shows is shown; a sequence without a mask shows everything."""
+    ids, found = np.array([[1, 2, 0, 0], [0, 2, 3, 4]], "int32"), []
+    for keras_ in (keras, real_keras):
+        inputs = keras_.Input((4,), dtype="int32")
+        first = keras_.layers.Embedding(5, 3, mask_zero=True)(inputs)
+        second = keras_.layers.Embedding(5, 3, mask_zero=is_masked)(keras_.ops.flip(inputs, 1))
+        joined = keras_.layers.Concatenate(axis=axis)([first, second])
+        found.append(keras_.Model(inputs, joined._keras_mask).predict(ids, verbose=0))
+    np.testing.assert_array_equal(*found)

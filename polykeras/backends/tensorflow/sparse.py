@@ -460,8 +460,9 @@ def _note_shape(result: tf.SparseTensor, function: Callable, args: tuple, kwargs
         is_tensor = isinstance(x, tf.Tensor | tf.SparseTensor)
         return SpecArray(tuple(x.shape.as_list()), x.dtype.name) if is_tensor else x
 
+    args, kwargs = trees.map(spec, (args, kwargs))
     with contextlib.suppress(TypeError, ValueError, AttributeError), backends.use(SPEC):  # where it needs values
-        result.set_shape(plainly(function, *trees.map(spec, (args, kwargs)), lambda x: x).shape)
+        result.set_shape(plainly(function, args, kwargs, lambda x: x).shape)
 
 
 class SparseTensorflowBackend(TensorflowBackend):
