@@ -15,9 +15,9 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from autograd import checkpoint as autograd_checkpoint
+from autograd import make_vjp
 from autograd.core import VJPNode, add_outgrads
-from autograd.extend import defvjp, defvjp_argnums, primitive
+from autograd.extend import defvjp, defvjp_argnum, defvjp_argnums, primitive
 from autograd.numpy.numpy_boxes import ArrayBox
 from autograd.numpy.numpy_vjps import unbroadcast_f
 from autograd.tracer import Box, new_box, trace_stack
@@ -277,6 +277,51 @@ def _add_gathered(g: np.ndarray, index: tuple, shape: tuple) -> np.ndarray:
 
 defvjp(_gather, lambda ans, x, index: lambda g: _add_gathered(g, index, x.shape), None)
 defvjp(_add_gathered, lambda ans, g, index, shape: lambda v: _gather(v, index), None, None)
+
+
+# One primitive for all functions: autograd keeps each primitive, and all that its function refers to, forever.
+
+
+class _Backward:
+    """A function ``(*arrays) -> (outputs, backward)`` of one call, and the ``backward`` that it returned."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.backward: Any = None
+
+
+@primitive
+def _with_own_gradient(call: _Backward, *arrays: Array) -> Any:
+    output, call.backward = call.function(*arrays)
+    return tuple(output) if isinstance(output, list) else output
+
+
+def _pull_back(argnums: tuple, ans: Any, arguments: tuple, keywords: dict) -> Any:
+    call, *arrays = arguments
+    # A gradient of the gradient has to see what ``backward`` computes from the arguments.
+    nested = any(isinstance(x, Box) for x in arrays)
+    pull = call.function(*arrays)[1] if nested else call.backward
+
+    def run(g: Any) -> Any:
+        gradients = pull(*g) if isinstance(g, tuple) else pull(g)
+        gradients = gradients if isinstance(gradients, tuple | list) else (gradients,)
+        return tuple(gradients[n - 1] for n in argnums)
+
+    return run
+
+
+defvjp_argnums(_with_own_gradient, _pull_back)
+
+
+@primitive
+def _recomputed(function: Any, *arguments: Any, **keywords: Any) -> Any:
+    return function(*arguments, **keywords)
+
+
+defvjp_argnum(
+    _recomputed,
+    lambda n, ans, arguments, keywords: make_vjp(arguments[0], n - 1)(*arguments[1:], **keywords)[0],
+)
 
 
 def _windows(x: np.ndarray, window: tuple, strides: tuple, dilation: tuple) -> np.ndarray:
@@ -666,34 +711,10 @@ class NumpyBackend(Backend):
         return _value(x)
 
     def custom_gradient(self, function: Any) -> Any:
-        def call(*arrays: Array) -> Any:
-            backward: Any = None
-
-            @primitive
-            def forward(*values: Array) -> Any:
-                nonlocal backward
-                output, backward = function(*values)
-                return tuple(output) if isinstance(output, list) else output
-
-            def pull_back(argnums: tuple, ans: Any, arguments: tuple, keywords: dict) -> Any:
-                # A gradient of the gradient has to see what ``backward`` computes from the arguments.
-                nested = any(isinstance(x, Box) for x in arguments)
-                pull = function(*arguments)[1] if nested else backward
-
-                def run(g: Any) -> Any:
-                    gradients = pull(*g) if isinstance(g, tuple) else pull(g)
-                    gradients = gradients if isinstance(gradients, tuple | list) else (gradients,)
-                    return tuple(gradients[n] for n in argnums)
-
-                return run
-
-            defvjp_argnums(forward, pull_back)
-            return forward(*arrays)
-
-        return call
+        return lambda *arrays: _with_own_gradient(_Backward(function), *arrays)
 
     def checkpoint(self, function: Any) -> Any:
-        return autograd_checkpoint(function)
+        return functools.partial(_recomputed, function)
 
     def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
         return _quiet(function)
