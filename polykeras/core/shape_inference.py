@@ -23,6 +23,7 @@ from polykeras.backends.contract.spec import SpecArray, StructuredSpec
 from polykeras.backends.shared.structured import is_structured
 from polykeras.core import dtypes, masks, trees
 from polykeras.core.operators import EngineNeeded, ValueNeeded
+from polykeras.core.renamed import is_ours
 from polykeras.core.variables import Variable, scope
 
 # Trial sizes for unknown batch sizes and lengths: divisible by 2, 3, 4 and 6, as many reshapes need; most windows fit.
@@ -31,6 +32,8 @@ from polykeras.core.variables import Variable, scope
 _BATCHES = 6, 12, 6, 12, 24, 48
 _LENGTHS = 24, 48, 480, 960, 24, 48
 _MORE_PER_AXIS = 24, 24, 24, 24, 0, 0
+#: What code raises that meets a spec where it expects an array.
+REFUSALS = TypeError, AttributeError, ValueError, AssertionError
 _NONE = object()  # marks an attribute that did not exist
 
 
@@ -44,7 +47,7 @@ def inferred(function: Callable, /, *args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
     try:
         return function(*args, **kwargs)
-    except (TypeError, AttributeError, ValueError) as error:
+    except REFUSALS as error:
         if is_settled(error):
             raise
         reason = error
@@ -55,12 +58,21 @@ def is_settled(error: Exception) -> bool:
     """Whether running on the engine would raise the same error.
 
     An error raised by the engine itself is not settled: the engine may have met a spec from outside the
-    function, which will be an array once the enclosing call runs on the engine. The only unsettled ValueError is that
-    of NumPy, which JAX asks for the dtype of a spec.
+    function, which will be an array once the enclosing call runs on the engine. Nor is a ValueError or AssertionError
+    of a program's own, which may have asked for an array of its engine; or that of NumPy, which JAX asks for the dtype
+    of a spec.
     """
-    if isinstance(error, ValueError) and not isinstance(error, EngineNeeded):
-        return "to a NumPy dtype" not in str(error)
+    if isinstance(error, ValueError | AssertionError) and not isinstance(error, EngineNeeded):
+        return "to a NumPy dtype" not in str(error) and not _is_of_program(error)
     return isinstance(error, ValueNeeded) and backends.load(backends.outer_name()).is_traced
+
+
+def _is_of_program(error: Exception) -> bool:
+    """Whether an error was raised in code outside of this package."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and not is_ours(trace.tb_frame)
 
 
 def on_engine(function: Callable, args: tuple, kwargs: dict, reason: Exception) -> Any:

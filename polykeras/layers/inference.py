@@ -14,7 +14,14 @@ from polykeras.core import graph, naming, trees
 from polykeras.core.context import context, stating
 from polykeras.core.graph import Node
 from polykeras.core.operators import EngineNeeded
-from polykeras.core.shape_inference import StandIns, attributes_kept, is_settled, note_attributes, on_engine
+from polykeras.core.shape_inference import (
+    REFUSALS,
+    StandIns,
+    attributes_kept,
+    is_settled,
+    note_attributes,
+    on_engine,
+)
 from polykeras.core.variables import scope
 from polykeras.layers.signature import Signature, as_shown, holds_shapes, map_shapes, shape_arguments
 
@@ -68,7 +75,7 @@ class Inference(Whole):
             return self._infer_on_engine(args, kwargs, reason)
         try:
             return self._compute_on_stand_ins(args, kwargs) if self._is_users else self._compute_call(args, kwargs)
-        except (TypeError, AttributeError, ValueError) as error:
+        except REFUSALS as error:
             if is_settled(error):
                 raise
             reason = error
