@@ -14,6 +14,7 @@ from polykeras.backends import current
 from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.backends.shared.graph_sizes import static_shape
 from polykeras.core import window_geometry
+from polykeras.core.arguments import with_python_numbers
 from polykeras.ops import _call
 from polykeras.ops._call import array, float_array, op
 
@@ -38,6 +39,17 @@ def _padding(padding: str) -> str:
     if name not in ("valid", "same"):
         raise ValueError(f'Expected padding to be "valid" or "same". Received: {padding!r}.')
     return name
+
+
+def _per_spatial_axis(name: str, value: Any, rank: int, is_last: bool) -> tuple[int, ...]:
+    """Return an int for each spatial axis; TensorFlow's sequences have 1 for the batch and the channels too."""
+    sizes = window_geometry.per_axis(with_python_numbers(value), rank)
+    if len(sizes) == rank + 2 and sizes[0] == sizes[-1 if is_last else 1] == 1:
+        sizes = sizes[1:-1] if is_last else sizes[2:]
+    sizes = sizes * rank if len(sizes) == 1 else sizes
+    if len(sizes) != rank:
+        raise ValueError(f"Expected {name} to be an int, or {rank} ints. Received: {value}.")
+    return sizes
 
 
 @functools.lru_cache(1024)
@@ -109,7 +121,8 @@ def conv(
             f"Expected a kernel of {rank + 2} axes whose channels fit the input's. Received: input shape {shape}, "
             f"kernel shape {window}."
         )
-    strides, dilation = window_geometry.per_axis(strides, rank), window_geometry.per_axis(dilation_rate, rank)
+    strides = _per_spatial_axis("strides", strides, rank, is_last)
+    dilation = _per_spatial_axis("dilation_rate", dilation_rate, rank, is_last)
     padding = _padding(padding)
     _check_reach(static_shape(shape), window[:-2], padding, dilation, is_last)
     return _convolved(x, kernel, strides, padding, dilation, groups, is_last)
@@ -141,8 +154,9 @@ def depthwise_conv(
     *sizes, channels, multiplier = backend.shape(kernel)
     window = tuple(sizes)
     kernel = backend.reshape(kernel, (*window, 1, channels * multiplier))
-    strides, dilation = window_geometry.per_axis(strides, rank), window_geometry.per_axis(dilation_rate, rank)
     padding, is_last = _padding(padding), _is_channels_last(data_format)
+    strides = _per_spatial_axis("strides", strides, rank, is_last)
+    dilation = _per_spatial_axis("dilation_rate", dilation_rate, rank, is_last)
     _check_reach(static_shape(shape), window, padding, dilation, is_last)
     return _convolved(x, kernel, strides, padding, dilation, channels, is_last)
 
@@ -203,9 +217,10 @@ def conv_transpose(
     x, kernel = _call.same_dtype(inputs, kernel)
     backend = current()
     rank = _spatial_rank(x, tuple(backend.shape(x)))
-    strides, dilation = window_geometry.per_axis(strides, rank), window_geometry.per_axis(dilation_rate, rank)
-    extra = None if output_padding is None else window_geometry.per_axis(output_padding, rank)
     is_last = _is_channels_last(data_format)
+    strides = _per_spatial_axis("strides", strides, rank, is_last)
+    dilation = _per_spatial_axis("dilation_rate", dilation_rate, rank, is_last)
+    extra = None if output_padding is None else window_geometry.per_axis(output_padding, rank)
     return backend.conv_transpose(x, kernel, strides, _padding(padding), extra, dilation, is_last)
 
 
@@ -217,9 +232,9 @@ def _pool(mode: str, inputs: Any, pool_size: Any, strides: Any, padding: str, da
     x = array(inputs) if mode == "max" else float_array(inputs)
     shape = tuple(backend.shape(x))
     rank = _spatial_rank(x, shape)
-    window = window_geometry.per_axis(pool_size, rank)
-    strides = window if strides is None else window_geometry.per_axis(strides, rank)
     padding, is_last = _padding(padding), _is_channels_last(data_format)
+    window = _per_spatial_axis("pool_size", pool_size, rank, is_last)
+    strides = window if strides is None else _per_spatial_axis("strides", strides, rank, is_last)
     _check_reach(static_shape(shape), window, padding, (1,) * rank, is_last)
     return backend.pool(x, mode, window, strides, padding, is_last)
 
