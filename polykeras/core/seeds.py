@@ -138,6 +138,10 @@ class SeedGenerator(Stamped):
         self._drawn = seed is None
         self.reseed(next_seed() if seed is None else int(seed))
         self.name = name or "seed_generator"
+        if context.owner is not None and not context.is_building:
+            # A layer that a call makes and drops, as in Dropout(0.5)(x), counts its draws with the layer that makes it.
+            self.state = context.owner._find_own_seeds().state
+            return
         self.state = Variable(0, dtype="int32", trainable=False, name="seed_generator_state", on_host=True)
         self.state.counts_draws = True
 

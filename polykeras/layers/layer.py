@@ -18,7 +18,7 @@ from polykeras.backends.shared.structured import STRUCTURED
 from polykeras.capture.stamp import note_inside, remember
 from polykeras.core import dtypes, graph, masks, naming, placement, scopes, trees, turns
 from polykeras.core.arguments import OF_LAYERS, name_may_come_first
-from polykeras.core.context import context, unscoped, within
+from polykeras.core.context import context, owned, unscoped, within
 from polykeras.core.expressions import Expression
 from polykeras.core.functionalization import settled
 from polykeras.core.graph import Node
@@ -307,7 +307,8 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
     def _find_own_seeds(self) -> SeedGenerator:
         """The seed generator for random draws in ``call`` that are given no seed."""
         if self._own_seeds is None:
-            self._own_seeds = SeedGenerator()
+            with owned(None):
+                self._own_seeds = SeedGenerator()
             self._accepted_inputs.clear()
         return self._own_seeds
 
@@ -647,6 +648,15 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         """
         return previous_mask
 
+    def _asked_for_mask(self, inputs: Any, mask: Any) -> Any:
+        try:
+            return inferred(self.compute_mask, inputs, mask)
+        except TypeError:
+            if mask is not None or not isinstance(inputs, list | tuple):
+                raise
+        # Keras 2.3.1 gives a list of None where tf.keras and Keras 3 give None.
+        return inferred(self.compute_mask, inputs, [None] * len(inputs))
+
     def _pass_mask(self, backend: Any, args: tuple, kwargs: dict, mask: Any, outputs: Any) -> Any:
         """Return the outputs with the masks that ``compute_mask`` gives them."""
         overrides = type(self).compute_mask is not Layer.compute_mask
@@ -654,7 +664,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
             # Layers within may have set masks.
             is_plain = mask is not None and not self._layers_within()
             return masks.detached(outputs, args, backend.copy) if is_plain else outputs
-        result = inferred(self.compute_mask, self._signature_of_call.first(args, kwargs), mask)
+        result = self._asked_for_mask(self._signature_of_call.first(args, kwargs), mask)
         found = result if isinstance(result, list | tuple) else [result]
         if mask is not None and any(its_mask is None for its_mask in found):
             outputs = masks.detached(outputs, args, backend.copy)

@@ -121,3 +121,57 @@ def test_the_shape_of_a_layer_whose_statement_fails_is_that_of_its_call(backend)
     keras.config.set_era("keras3")
     with pytest.raises(ValueError, match="too many values"):
         Paired()(inputs)
+
+
+def test_the_shape_of_a_tensor_computes_like_a_vector(backend):
+    x = np.ones((2, 4, 6, 3), "float32")
+    assert K.shape(x)[1:3] * 32 == (128, 192) and 2 * K.shape(x)[1:3] == (8, 12)
+    assert K.shape(x)[1:3] // 2 - 1 == (1, 2) and K.shape(x)[:3:2] / 4 == (0.5, 1.5) and K.shape(x)[:1] + (5,) == (2, 5)
+    scale = K.constant([2, 3], dtype="int32")
+    np.testing.assert_array_equal(K.eval(K.shape(x)[1:3] * scale), [8, 18])
+    inputs = keras.Input((None, None, 3))
+
+    def relative(t):
+        sizes = K.shape(t)[1:3] * 2
+        return t / K.cast(sizes[0], "float32") + K.sum(K.cast(sizes[::-1], "float32"))
+
+    model = keras.Model(inputs, layers.Lambda(relative)(inputs))
+    assert model.output_shape == (None, None, None, 3)
+    np.testing.assert_allclose(model.predict(x), x / 8 + 20, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(x[:, :2]), x[:, :2] / 4 + 16, rtol=1e-6)
+
+
+class Fresh(layers.Layer):
+    """It makes the layer that it calls."""
+
+    def __init__(self, seed=None):
+        super().__init__()
+        self.seed = seed
+
+    def call(self, x, training=None):
+        return layers.Dropout(0.5, seed=self.seed)(x, training=training)
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_layers_that_a_call_makes_draw_new_numbers_in_every_step(backend, seed):
+    inputs, x = keras.Input((64,)), np.ones((2, 64), "float32")
+    model = keras.Model(inputs, layers.Dense(1, kernel_initializer="ones")(Fresh(seed)(inputs)))
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    np.testing.assert_array_equal(model.predict(x), [[64], [64]])
+    losses = model.fit(x * np.arange(64), x[:, :1], epochs=4, verbose=0).history["loss"]
+    assert len(set(losses)) == 4
+
+
+class Relative(layers.Layer):
+    def call(self, inputs):
+        return inputs[0] - inputs[1]
+
+    def compute_mask(self, inputs, mask):
+        return mask[0]
+
+
+def test_the_masks_of_several_inputs_without_any_are_a_list_of_none(backend):
+    inputs = [keras.Input((3,)), keras.Input((3,))]
+    assert Relative()(inputs).shape == (None, 3)
+    x = np.ones((2, 3), "float32")
+    assert not ops.convert_to_numpy(Relative()([x, x])).any()

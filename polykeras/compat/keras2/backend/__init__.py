@@ -109,6 +109,7 @@ from polykeras.compat.keras2.backend.session import (
     symbolic,
     v1_variable_initialization,
 )
+from polykeras.compat.keras2.backend.sizes import shape
 from polykeras.compat.keras2.backend.tensors import (
     SparseTensor,
     arange,
@@ -150,7 +151,6 @@ from polykeras.compat.keras2.backend.tensors import (
     reshape,
     reverse,
     set_value,
-    shape,
     size,
     slice,
     squeeze,

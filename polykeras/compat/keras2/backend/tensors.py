@@ -23,7 +23,6 @@ from polykeras.ops._call import op
 
 cast = ops.cast
 ndim = ops.ndim
-shape = ops.shape
 squeeze = ops.squeeze
 
 # ------------------------------------------------------------------ variables
