@@ -402,8 +402,9 @@ def _masks_kept(cell: Any, sequences: Any, states: Any, training: bool) -> Itera
     if not isinstance(cell, DropoutMasks):
         yield
         return
-    is_ours = isinstance(cell, Cell)  # its class overrides ``call``, which may call ours
-    with cell.dropping(tuple(ops.shape(sequences))[0], training) if is_ours else contextlib.nullcontext():
+    # A class that derives from one of ours overrides ``call``, which may call ours.
+    batch = tuple(ops.shape(sequences))[0]
+    with cell.dropping(batch, training) if isinstance(cell, Cell) else contextlib.nullcontext():
         try:
             if training:
                 cell.get_dropout_mask(sequences[:, 0])
