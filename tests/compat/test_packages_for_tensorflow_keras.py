@@ -175,3 +175,11 @@ def test_the_masks_of_several_inputs_without_any_are_a_list_of_none(backend):
     assert Relative()(inputs).shape == (None, 3)
     x = np.ones((2, 3), "float32")
     assert not ops.convert_to_numpy(Relative()([x, x])).any()
+
+
+def test_the_shape_of_a_symbolic_tensor_is_what_ops_take(backend):
+    first, second = keras.Input((None, 3)), keras.Input((3, None))
+    outputs = K.reshape(first, K.shape(second)) * K.cast(K.shape(second), "float32")[2]
+    x = np.arange(12.0, dtype="float32").reshape(2, 2, 3)
+    y = np.zeros((2, 3, 2), "float32")
+    np.testing.assert_array_equal(keras.Model([first, second], outputs).predict([x, y]), 2 * x.reshape(2, 3, 2))

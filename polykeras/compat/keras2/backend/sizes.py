@@ -49,7 +49,7 @@ class Sizes(tuple):
     __mod__ = _with_each(operator.mod)
 
 
-def shape(x: Any) -> Sizes:
+def shape(x: Any) -> tuple:
     """Return the shape of an array, with numbers to compute with for the unknown sizes of a symbolic tensor.
 
     Args:
@@ -58,4 +58,6 @@ def shape(x: Any) -> Sizes:
     >>> shape(np.ones((2, 3)))[1:] * 4
     (12,)
     """
-    return Sizes(ops.shape(x))
+    sizes = ops.shape(x)
+    # Ops look for symbolic sizes in plain tuples.
+    return tuple(sizes) if any(isinstance(n, Size) for n in sizes) else Sizes(sizes)
