@@ -235,6 +235,7 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("layers.rnn", "lists_constants", True),
     ("layers.trainability", "frozen_layers_hold_nested", True),
     ("layers.rnn", "lists_states", True),
+    ("metrics.reductions", "casts_targets", True),
     ("optimizers.adagrad", "epsilon_is_outside", True),
     ("optimizers.adam", "Nadam._momentum_decay", 0.96**0.004),
     ("optimizers.optimizer", "clips_jointly", True),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from polykeras import ops
-from polykeras.core import masks
+from polykeras.core import dtypes, masks
 from polykeras.core.outer_tensors import valued
 from polykeras.core.returned import returned
 from polykeras.core.writes import guarded
@@ -15,6 +15,9 @@ from polykeras.losses.loss import apply_mask
 from polykeras.losses.shapes import fit_weights, shape_of
 from polykeras.metrics.metric import Metric
 from polykeras.serialization import registry
+
+#: Whether functions that are metrics get integer targets as floats.
+casts_targets = False
 
 
 def _sum_over_samples(values: Any) -> Any:
@@ -158,6 +161,8 @@ class MeanMetricWrapper(Mean):
         """
         mask = masks.get_mask(y_pred)
         y_true, y_pred = (_in_full(y) for y in (y_true, y_pred))
+        if casts_targets and not dtypes.is_float(ops.dtype(y_true)):
+            y_true = ops.cast(y_true, self.dtype)
         values = guarded(self._fn)(y_true, y_pred, **self._arguments())
         values = valued(returned(values, f"Expected metric {self.name!r} to return values"))
         if mask is not None:

@@ -183,3 +183,13 @@ def test_the_shape_of_a_symbolic_tensor_is_what_ops_take(backend):
     x = np.arange(12.0, dtype="float32").reshape(2, 2, 3)
     y = np.zeros((2, 3, 2), "float32")
     np.testing.assert_array_equal(keras.Model([first, second], outputs).predict([x, y]), 2 * x.reshape(2, 3, 2))
+
+
+def test_a_metric_gets_integer_targets_as_floats(backend):
+    def product(y_true, y_pred):
+        return K.mean(y_true * y_pred)
+
+    model = keras.Sequential([layers.Dense(1, input_shape=(2,), kernel_initializer="ones")])
+    model.compile("sgd", "mse", metrics=[product])
+    found = model.evaluate(np.ones((4, 2), "float32"), np.full((4, 1), 3, "int64"), verbose=0)
+    np.testing.assert_allclose(found, [1, 6], rtol=1e-6)
