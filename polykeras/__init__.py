@@ -60,6 +60,7 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras import export as export
     from polykeras import parity as parity
     from polykeras import preprocessing as preprocessing
+    from polykeras import quantizers as quantizers
     from polykeras import saving as saving
     from polykeras import visualization as visualization
     from polykeras import wrappers as wrappers
@@ -68,14 +69,15 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras1 import objectives as objectives
     from polykeras.compat.keras2 import engine as engine
     from polykeras.compat.keras2 import legacy as legacy
+    from polykeras.quantizers import Quantizer as Quantizer
 else:
     __getattr__, __dir__ = lazy.names(
         __name__,
         modules=[
             "applications", "datasets", "distillation", "distribution", "engine", "export", "initializations", "legacy",
-            "objectives", "parity", "preprocessing", "saving", "visualization", "wrappers",
+            "objectives", "parity", "preprocessing", "quantizers", "saving", "visualization", "wrappers",
         ],
-        members={"polykeras.compat.alias": ["install_as_keras"]},
+        members={"polykeras.compat.alias": ["install_as_keras"], "polykeras.quantizers": ["Quantizer"]},
     )  # fmt: skip
 
 Operation.register(Layer)
@@ -83,6 +85,8 @@ for _name in ("Distiller", "FeatureDistillation", "LogitsDistillation"):
     registry.register_later(_name, "polykeras.distillation")
 for _name in ("SlicingOpLambda", "TFOpLambda"):
     registry.register_later(_name, "polykeras.interop.tensorflow_functions")
+for _name in ("AbsMaxQuantizer", "Int4QuantizationConfig", "Int8QuantizationConfig", "QuantizationConfig", "Quantizer"):
+    registry.register_later(_name, "polykeras.quantizers")
 registry.register_later("LayerScale", "polykeras.applications.convnext")
 registry.register_later("CustomScaleLayer", "polykeras.applications.inception_resnet_v2")
 
@@ -112,6 +116,7 @@ __all__ = [
     "Model",
     "Operation",
     "Optimizer",
+    "Quantizer",
     "Regularizer",
     "RematScope",
     "Sequential",
@@ -147,6 +152,7 @@ __all__ = [
     "optimizers",
     "parity",
     "preprocessing",
+    "quantizers",
     "random",
     "regularizers",
     "remat",

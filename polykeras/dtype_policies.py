@@ -91,10 +91,10 @@ class DTypePolicy(Stamped):
 
 
 class QuantizedDTypePolicy(DTypePolicy):
-    """Policy for quantized weights, for reading Keras 3 configs; layers reject it, as their weights are floats.
+    """Policy of a layer whose weights are quantized; see ``Model.quantize``.
 
     Args:
-        mode: ``"int8"``, ``"int4"``, ``"float8"``, ``"gptq"`` or ``"awq"``.
+        mode: ``"int8"`` or ``"int4"``, and, only to be read in configs of Keras 3, ``"float8"``, ``"gptq"``, ``"awq"``.
         source_name: str, name of the layer's policy before quantization; default None, for the global one.
 
     Raises:
@@ -113,6 +113,52 @@ class QuantizedDTypePolicy(DTypePolicy):
 
     def get_config(self) -> dict:
         return {"mode": self.quantization_mode, "source_name": self.source_name}
+
+
+class Int4DTypePolicy(QuantizedDTypePolicy):
+    """Policy of a layer whose weights are integers of 4 bits, with the number of inputs that share a scale.
+
+    Args:
+        mode: ``"int4/<block_size>"``, with -1 for one scale of all inputs.
+        source_name: str, name of the layer's policy before quantization; default None, for the global one.
+
+    Raises:
+        ValueError: for another mode.
+
+    >>> Int4DTypePolicy("int4/128", "float32").block_size
+    128
+    """
+
+    def __init__(self, mode: str, source_name: str | None = None) -> None:
+        name, _, size = mode.partition("/")
+        if name != "int4" or not size.removeprefix("-").isdecimal() or not (int(size) == -1 or int(size) > 0):
+            raise ValueError(f"Expected mode to be 'int4/<block_size>', such as 'int4/128'. Received: {mode!r}.")
+        super().__init__(name, source_name)
+        self.block_size = int(size)
+        self.name = f"{mode}_from_{self.source_name}"
+
+    def get_config(self) -> dict:
+        return {"mode": f"int4/{self.block_size}", "source_name": self.source_name}
+
+
+class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
+    """Policy of float8 training, only to be read in configs of Keras 3.
+
+    Args:
+        mode: ``"float8"``.
+        source_name: str, name of the layer's policy before quantization; default None, for the global one.
+        amax_history_length: int, number of past steps whose largest magnitude counts; default 1024.
+
+    >>> QuantizedFloat8DTypePolicy("float8", "float32").amax_history_length
+    1024
+    """
+
+    def __init__(self, mode: str, source_name: str | None = None, amax_history_length: int = 1024) -> None:
+        super().__init__(mode, source_name)
+        self.amax_history_length = amax_history_length
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "amax_history_length": self.amax_history_length}
 
 
 class DTypePolicyMap(Stamped, dict):
@@ -211,7 +257,9 @@ def get(identifier: Any) -> Any:
         return deserialize(identifier)
     if isinstance(identifier, str):
         mode, _, source = identifier.partition("_from_")
-        return QuantizedDTypePolicy(mode, source) if source else DTypePolicy(identifier)
+        if not source:
+            return DTypePolicy(identifier)
+        return Int4DTypePolicy(mode, source) if "/" in mode else QuantizedDTypePolicy(mode, source)
     return DTypePolicy(dtypes.standardize(identifier))
 
 
@@ -245,7 +293,9 @@ registry.add_family(
     {
         "DTypePolicy": DTypePolicy,
         "FloatDTypePolicy": DTypePolicy,
+        "Int4DTypePolicy": Int4DTypePolicy,
         "QuantizedDTypePolicy": QuantizedDTypePolicy,
+        "QuantizedFloat8DTypePolicy": QuantizedFloat8DTypePolicy,
         "DTypePolicyMap": DTypePolicyMap,
     },
 )

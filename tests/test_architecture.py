@@ -25,7 +25,7 @@ LEVELS = [
     ["core", "serialization"],
     ["dtype_policies", "devices", "distribution", "capture.numbers"],
     ["ops", "random"],
-    ["initializers", "regularizers", "constraints", "activations"],
+    ["initializers", "regularizers", "constraints", "activations", "quantizers"],
     ["compat.keras2.backend"],
     ["losses", "metrics", "optimizers"],
     ["callbacks", "mixed_precision", "saving.files", "saving.hdf5"],

@@ -101,6 +101,16 @@ class Trackable(Stamped):
         """Return the own variables as files hold them, each with a name, a shape, ``assign`` and ``adopt``."""
         return self._own_variables()
 
+    def _quantized_layers(self) -> dict[str, Any]:
+        """Return how layers are quantized that the config doesn't describe, by their numbers."""
+        return {}
+
+    def _quantize_layers(self, configs: dict[str, Any]) -> None:
+        """Quantize layers as ``_quantized_layers`` returned."""
+
+    def _expect(self, arrays: Any) -> None:
+        """Prepare the variables for the arrays of a file, before their shapes are compared."""
+
     def _unmerged_variables(self) -> list[Variable]:
         """Return the parts of a weight that files store merged, such as a kernel and its LoRA factors."""
         return []

@@ -25,7 +25,7 @@ from polykeras.layers.convolutional_resizing import (  # noqa: F401
 )
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
-from polykeras.layers.weights import LowRankUpdate, add_weight, keep_options, known_size, options_config
+from polykeras.layers.weights import LowRankKernel, add_weight, keep_options, known_size, options_config
 
 # Keras 1 and 2 kept pooling in this module.
 __getattr__, __dir__ = lazy.names(
@@ -202,7 +202,7 @@ class _Causal(Convolution):
 # ----------------------------------------------------------------- convolution
 
 
-class Conv(LowRankUpdate, Convolution):
+class Conv(LowRankKernel, Convolution):
     """Base class of standard convolutions."""
 
     @base_arguments("rank", rank="rank")
@@ -436,7 +436,7 @@ class AtrousConvolution2D(Conv2D):
 # ----------------------------------------------------- transposed convolution
 
 
-class ConvTranspose(LowRankUpdate, Convolution):
+class ConvTranspose(LowRankKernel, Convolution):
     """Base class of transposed convolutions."""
 
     @base_arguments("rank", rank="rank")

@@ -13,14 +13,8 @@ from polykeras.core.arguments import with_python_numbers
 from polykeras.layers.arguments import legacy_arguments, positive_int
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
-from polykeras.layers.weights import (
-    LowRankUpdate,
-    add_weight,
-    keep_options,
-    known_size,
-    no_quantization,
-    options_config,
-)
+from polykeras.layers.quantization import IntegerFormat, QuantizedWeights, given_config
+from polykeras.layers.weights import LowRankKernel, add_weight, keep_options, known_size, options_config
 from polykeras.ops import fused
 
 _old_names = legacy_arguments(
@@ -35,7 +29,7 @@ _old_names = legacy_arguments(
 )
 
 
-class Dense(LowRankUpdate, Layer):
+class Dense(QuantizedWeights, LowRankKernel, Layer):
     """A fully connected layer: ``activation(dot(inputs, kernel) + bias)``.
 
     Args:
@@ -50,7 +44,8 @@ class Dense(LowRankUpdate, Layer):
         lora_rank, lora_alpha: rank of a low-rank update that is trained instead of the kernel, and the numerator of
             its scale, alpha / rank (Hu et al., 2021, "LoRA", https://arxiv.org/abs/2106.09685); default None, for
             no update, and for ``lora_rank``.
-        quantization_config: must be None: quantization is not supported; default None.
+        quantization_config: QuantizationConfig of a layer whose ``dtype`` says that it is quantized, such as
+            "int8_from_float32"; default None, for that of the mode. See ``quantize``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (..., n) to (..., units); kernel (n, units).
@@ -77,7 +72,7 @@ class Dense(LowRankUpdate, Layer):
         bias_constraint: Any = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        quantization_config: None = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -87,19 +82,26 @@ class Dense(LowRankUpdate, Layer):
         keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         self._keep_lora(lora_rank, lora_alpha)
-        no_quantization(self, quantization_config)
+        self.quantization_config = given_config(quantization_config)
         self.bias: Any = None
         self.input_spec = InputSpec(min_ndim=1 if "input_shape" not in kwargs else 2)
         self.supports_masking = True
 
     def build(self, input_shape: tuple) -> None:
         width = known_size(self, input_shape, -1)
-        self._kernel = add_weight(self, "kernel", (width, self.units))
+        self._kernel_shape = (width, self.units)
+        if self._starts_quantized():
+            self._add_integers()
+        else:
+            self._kernel = add_weight(self, "kernel", self._kernel_shape)
         if self.use_bias:
             self.bias = add_weight(self, "bias", (self.units,))
         self.input_spec = InputSpec(min_ndim=1, axes={-1: width})
         if self.lora_rank:
             self.enable_lora(self.lora_rank, self.lora_alpha)
+
+    def _integer_formats(self) -> dict[str, IntegerFormat]:
+        return {"_kernel": IntegerFormat("kernel", self._kernel_shape, reduced_axes=(0,), scale_axes=(1,))}
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Apply the layer to the inputs.
@@ -110,7 +112,12 @@ class Dense(LowRankUpdate, Layer):
 
         Shapes: (..., n) to (..., units).
         """
-        outputs = ops.dense(inputs, self.kernel if self.lora_enabled else self._kernel, self.bias)
+        if self._is_quantized:
+            outputs = ops.dense(self._rounded(inputs), self._floats("_kernel"), self.bias)
+            if self.lora_enabled:
+                outputs = ops.add(outputs, ops.matmul(inputs, self._low_rank_update()))
+        else:
+            outputs = ops.dense(inputs, self.kernel if self.lora_enabled else self._kernel, self.bias)
         return outputs if self.activation in (None, activations.linear) else self.activation(outputs)
 
     def get_config(self) -> dict:
@@ -121,10 +128,11 @@ class Dense(LowRankUpdate, Layer):
             "use_bias": self.use_bias,
             **options_config(self, "kernel", "bias"),
             **self._lora_config(),
+            **self._quantization(),
         }
 
 
-class EinsumDense(LowRankUpdate, Layer):
+class EinsumDense(QuantizedWeights, LowRankKernel, Layer):
     """Multiply the input by a kernel along the axes that an einsum equation names.
 
     Args:
@@ -139,7 +147,8 @@ class EinsumDense(LowRankUpdate, Layer):
         kernel_regularizer, bias_regularizer: regularizers of the weights, added to the loss; default None.
         kernel_constraint, bias_constraint: constraints applied to the weights after each update; default None.
         lora_rank, lora_alpha: see ``Dense``.
-        gptq_unpacked_column_size, quantization_config: must be None: quantization is not supported; default None.
+        gptq_unpacked_column_size: accepted for compatibility and ignored; default None.
+        quantization_config: see ``Dense``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
@@ -166,8 +175,8 @@ class EinsumDense(LowRankUpdate, Layer):
         bias_constraint: Any = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        gptq_unpacked_column_size: None = None,
-        quantization_config: None = None,
+        gptq_unpacked_column_size: int | None = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -179,7 +188,7 @@ class EinsumDense(LowRankUpdate, Layer):
         keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         self._keep_lora(lora_rank, lora_alpha)
-        no_quantization(self, quantization_config)
+        self.quantization_config = given_config(quantization_config)
         self.bias: Any = None
         self._letters = self._split_equation()
 
@@ -237,19 +246,23 @@ class EinsumDense(LowRankUpdate, Layer):
     def build(self, input_shape: tuple) -> None:
         sizes = self._sizes(tuple(input_shape))
         _, kernel, outputs = self._letters
-        shape = tuple(sizes[letter] for letter in kernel)
+        shape: tuple[Any, ...] = tuple(sizes[letter] for letter in kernel)
         if None in shape:
             raise ValueError(
                 f"Layer {self.path!r}: Expected known sizes for the kernel's letters {kernel!r}. Received shape: "
                 f"{shape}, input shape {tuple(input_shape)}, output_shape {self.partial_output_shape}."
             )
-        self._kernel = add_weight(self, "kernel", shape, initializer=self._scaled_initializer())
+        self._kernel_shape = shape
+        self.input_spec = InputSpec(ndim=len(input_shape))
+        if self._starts_quantized():
+            self._add_integers()
+        else:
+            self._kernel = add_weight(self, "kernel", shape, initializer=self._scaled_initializer())
         if self.bias_axes is not None:
             first = min(outputs.index(letter) for letter in self.bias_axes)
             ones = (1,) * (len(input_shape) - len(self._letters[0])) if self._elides_right else ()
             shape = tuple(sizes[letter] if letter in self.bias_axes else 1 for letter in outputs[first:])
             self.bias = add_weight(self, "bias", (*shape, *ones))
-        self.input_spec = InputSpec(ndim=len(input_shape))
         if self.lora_rank:
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
@@ -261,14 +274,38 @@ class EinsumDense(LowRankUpdate, Layer):
         is_matrix = bound and rest and not self._elides_right and outputs == inputs[:-bound] + rest
         return bound if is_matrix and (self.bias is None or self.bias_axes == rest) else 0
 
-    def _as_matrices(self, inputs: Any, free: tuple) -> Any:
+    def _integer_formats(self) -> dict[str, IntegerFormat]:
+        _, kernel, outputs = self._letters
+        reduced = tuple(axis for axis, letter in enumerate(kernel) if letter not in outputs)
+        scale: tuple[int | None, ...] = tuple(kernel.index(x) if x in kernel else None for x in outputs)
+        elided = (None,) * self._elided()
+        scale = (*scale, *elided) if self._elides_right else (*elided, *scale)
+        return {"_kernel": IntegerFormat("kernel", self._kernel_shape, reduced_axes=reduced, scale_axes=scale)}
+
+    def _elided(self) -> int:
+        """The number of axes that ``...`` stands for."""
+        return self.input_spec.ndim - len(self._letters[0])
+
+    def _contracted_axes(self) -> tuple[int, ...]:
+        """The axes of the input that the output doesn't have."""
+        inputs, _, outputs = self._letters
+        first = 0 if self._elides_right else self._elided()
+        return tuple(first + axis for axis, letter in enumerate(inputs) if letter not in outputs)
+
+    def _product(self, inputs: Any, kernel: Any, bias: Any) -> Any:
+        bound, shape = self._bound_axes(), ops.shape(inputs)
+        if bound and shape[:-bound].count(None) < 2:
+            return self._as_matrices(inputs, kernel, bias, shape[:-bound])
+        outputs = ops.einsum(self.equation, inputs, kernel)
+        return outputs if bias is None else ops.add(outputs, bias)
+
+    def _as_matrices(self, inputs: Any, kernel: Any, bias: Any, free: tuple) -> Any:
         """The product as one matrix multiplication: the batched einsum took 19 % of an encoder's step on PyTorch."""
-        kernel = self.kernel
         shape = ops.shape(kernel)[self._bound_axes() :]
         units = math.prod(shape)
         matrix = ops.reshape(kernel, (-1, units))
         rows = ops.reshape(inputs, (*free, ops.shape(matrix)[0]))
-        outputs = ops.dense(rows, matrix, None if self.bias is None else ops.reshape(self.bias, (units,)))
+        outputs = ops.dense(rows, matrix, None if bias is None else ops.reshape(bias, (units,)))
         return ops.reshape(outputs, (*free, *shape))
 
     def _scaled_initializer(self) -> Any:
@@ -291,12 +328,12 @@ class EinsumDense(LowRankUpdate, Layer):
 
         Shapes: given by the equation, such as (a, b, c) to (a, b, d) for ``"abc,cd->abd"``.
         """
-        bound, shape = self._bound_axes(), ops.shape(inputs)
-        if bound and shape[:-bound].count(None) < 2:
-            outputs = self._as_matrices(inputs, shape[:-bound])
+        if self._is_quantized:
+            outputs = self._product(self._rounded(inputs, self._contracted_axes()), self._floats("_kernel"), self.bias)
+            if self.lora_enabled:
+                outputs = ops.add(outputs, self._product(inputs, self._low_rank_update(), None))
         else:
-            outputs = ops.einsum(self.equation, inputs, self.kernel)
-            outputs = outputs if self.bias is None else ops.add(outputs, self.bias)
+            outputs = self._product(inputs, self.kernel, self.bias)
         return outputs if self.activation in (None, activations.linear) else self.activation(outputs)
 
     def get_config(self) -> dict:
@@ -308,6 +345,7 @@ class EinsumDense(LowRankUpdate, Layer):
             "bias_axes": self.bias_axes,
             **options_config(self, "kernel", "bias"),
             **self._lora_config(),
+            **self._quantization(),
         }
 
 
@@ -315,7 +353,10 @@ def outputs_together(layers: Sequence[EinsumDense], inputs: Any) -> list:
     """Return the outputs of several layers for one input, in one product if all kernels act on its last axis."""
     shape, bounds = ops.shape(inputs), {layer._bound_axes() for layer in layers}
     are_plain = all(
-        type(layer) is EinsumDense and layer.activation is activations.linear and layer.activity_regularizer is None
+        type(layer) is EinsumDense
+        and layer.activation is activations.linear
+        and layer.activity_regularizer is None
+        and not layer._is_quantized
         for layer in layers
     )
     free = shape[: -min(bounds)]

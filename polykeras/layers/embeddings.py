@@ -11,10 +11,11 @@ from polykeras.core import dtypes, masks, shape_inference
 from polykeras.core.context import context
 from polykeras.layers.arguments import legacy_arguments, positive_int
 from polykeras.layers.layer import Layer
-from polykeras.layers.weights import MergedWeight, no_quantization
+from polykeras.layers.quantization import IntegerFormat, QuantizedWeights, given_config
+from polykeras.layers.weights import LowRankUpdate
 
 
-class Embedding(Layer):
+class Embedding(QuantizedWeights, LowRankUpdate, Layer):
     """Look up a vector for each integer.
 
     Args:
@@ -26,7 +27,7 @@ class Embedding(Layer):
         mask_zero: bool, whether 0 is padding that later layers should mask; default False.
         weights: initial table (input_dim, output_dim), or a list with it; default None.
         lora_rank, lora_alpha: train a low-rank update instead of the table; see ``Dense``.
-        quantization_config: must be None: quantization is not supported; default None.
+        quantization_config: see ``Dense``.
         input_length: length of the sequences, as in Keras 2; default None.
         dropout: float, as in Keras 1: the fraction of integers whose vectors are set to 0 in training; default 0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -45,6 +46,7 @@ class Embedding(Layer):
     """
 
     _takes_structured = True
+    _updated_weight = "embeddings"
 
     @legacy_arguments(
         init="embeddings_initializer", W_regularizer="embeddings_regularizer", W_constraint="embeddings_constraint"
@@ -60,7 +62,7 @@ class Embedding(Layer):
         weights: Any = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        quantization_config: None = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
         self.dropout = kwargs.pop("dropout", 0.0)
@@ -74,12 +76,10 @@ class Embedding(Layer):
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
-        no_quantization(self, quantization_config)
+        self.quantization_config = given_config(quantization_config)
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
-        self.lora_enabled = False
+        self._keep_lora(lora_rank, lora_alpha)
         self.autocast = False
         self._casts_variables = self.compute_dtype != self.variable_dtype
         if weights is not None:
@@ -91,70 +91,32 @@ class Embedding(Layer):
         Args:
             input_shape: accepted for compatibility and ignored; default None.
         """
-        self._embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        if self._starts_quantized():
+            self._add_integers()
+        else:
+            self._embeddings = self.add_weight(
+                name="embeddings",
+                shape=(self.input_dim, self.output_dim),
+                initializer=self.embeddings_initializer,
+                regularizer=self.embeddings_regularizer,
+                constraint=self.embeddings_constraint,
+            )
         if self.lora_rank:
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
     @property
     def embeddings(self) -> Any:
         """The table of vectors."""
-        if not self.lora_enabled:
-            return self._embeddings
-        return self._embeddings + self._lora_scale * ops.matmul(self.lora_embeddings_a, self.lora_embeddings_b)
+        return self._with_update()
 
     @embeddings.setter
     def embeddings(self, value: Any) -> None:
         self._embeddings = value
 
-    @property
-    def _lora_scale(self) -> float:
-        return (self.lora_alpha or 0) / (self.lora_rank or 1)
-
-    def enable_lora(
-        self,
-        rank: int,
-        lora_alpha: float | None = None,
-        a_initializer: Any = "he_uniform",
-        b_initializer: Any = "zeros",
-    ) -> None:
-        """Freeze the table and train a low-rank product of two matrices that is added to it.
-
-        Args:
-            rank: int, the rank of the product.
-            lora_alpha: float, the product is scaled by ``lora_alpha / rank``; default None, for ``rank``.
-            a_initializer: initializer of the first matrix; default "he_uniform".
-            b_initializer: initializer of the second matrix; default "zeros".
-
-        Raises:
-            ValueError: if the layer is not built, has a constraint on the table, or uses LoRA already.
-        """
-        if not self._own_weights or self.lora_enabled or self.embeddings_constraint is not None:
-            raise ValueError(
-                f"Layer {self.path!r}: Expected a built layer without LoRA or constraint. Received: built="
-                f"{bool(self._own_weights)}, lora_enabled={self.lora_enabled}, constraint={self.embeddings_constraint}."
-            )
-        self.lora_embeddings_a = self.add_weight((self.input_dim, rank), a_initializer, name="lora_embeddings_a")
-        self.lora_embeddings_b = self.add_weight((rank, self.output_dim), b_initializer, name="lora_embeddings_b")
-        self._embeddings.trainable = False
-        self.lora_enabled, self.lora_rank = True, rank
-        self.lora_alpha = rank if lora_alpha is None else lora_alpha
-
-    def _stored_variables(self) -> list:
-        own = super()._stored_variables()
-        if not self.lora_enabled:
-            return own
-        factors = self.lora_embeddings_a, self.lora_embeddings_b
-        merged = MergedWeight(self._embeddings, *factors, self._lora_scale)
-        return [merged, *(v for v in own if all(v is not other for other in (self._embeddings, *factors)))]
-
-    def _unmerged_variables(self) -> list:
-        return [self._embeddings, self.lora_embeddings_a, self.lora_embeddings_b] if self.lora_enabled else []
+    def _integer_formats(self) -> dict[str, IntegerFormat]:
+        shape = (self.input_dim, self.output_dim)
+        form = IntegerFormat("embeddings", shape, reduced_axes=(1,), scale_axes=(0,), shared_axis=-1)
+        return {"_embeddings": form}
 
     def call(self, inputs: Any) -> Any:
         """Apply the layer to the inputs.
@@ -167,9 +129,10 @@ class Embedding(Layer):
         if ops.dtype(inputs) not in dtypes.INTEGERS:
             inputs = ops.cast(inputs, "int32")
         self._check_range(inputs)
-        outputs = ops.embedding(self._embeddings, inputs)
+        outputs = self._floats("_embeddings", rows=inputs)
         if self.lora_enabled:
-            low = ops.matmul(ops.embedding(self.lora_embeddings_a, inputs), self.lora_embeddings_b)
+            left, right = self._factors
+            low = ops.matmul(ops.embedding(left, inputs), right)
             outputs = outputs + self._lora_scale * low
         if self.dropout and context.training:
             kept = random.dropout(ops.ones((self.input_dim, 1), outputs.dtype), self.dropout)
@@ -210,9 +173,7 @@ class Embedding(Layer):
         }
         if self.dropout:
             config["dropout"] = self.dropout
-        if self.lora_rank:
-            config |= {"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha}
-        return {**super().get_config(), **config}
+        return {**super().get_config(), **config, **self._lora_config(), **self._quantization()}
 
 
 class ReversibleEmbedding(Embedding):
@@ -267,9 +228,17 @@ class ReversibleEmbedding(Embedding):
             input_shape: accepted for compatibility and ignored; default None.
         """
         super().build(input_shape)
-        if not self.tie_weights:
+        if not self.tie_weights and not self._is_quantized:
             shape = (self.output_dim, self.input_dim)
             self.reverse_embeddings = self.add_weight(shape, self.embeddings_initializer, name="reverse_embeddings")
+
+    def _integer_formats(self) -> dict[str, IntegerFormat]:
+        formats = super()._integer_formats()
+        if not self.tie_weights:
+            shape = (self.output_dim, self.input_dim)
+            form = IntegerFormat("reverse_embeddings", shape, reduced_axes=(0,), scale_axes=(1,), packed_axis=0)
+            formats["reverse_embeddings"] = form
+        return formats
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:
         """Apply the layer to the inputs.
@@ -285,7 +254,8 @@ class ReversibleEmbedding(Embedding):
             if self.mask_zero:
                 masks.set_mask(outputs, super().compute_mask(inputs))
             return outputs
-        kernel = ops.transpose(self.embeddings) if self.tie_weights else self.reverse_embeddings
+        kernel = ops.transpose(self.embeddings) if self.tie_weights else self._floats("reverse_embeddings")
+        inputs = self._rounded(inputs)
         dtype = self.reverse_dtype or self.compute_dtype
         logits = ops.matmul(ops.cast(inputs, dtype), ops.cast(kernel, dtype))
         cap = self.logit_soft_cap

@@ -63,21 +63,34 @@ class Keras3Names(Whole):
 
     @property
     def quantization_mode(self) -> str | None:
-        """The quantization mode of the weights, always None: quantization is not supported."""
+        """The quantization mode of the weights, "int8" or "int4"; None for floats."""
         return self.dtype_policy.quantization_mode
 
-    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
-        """Raise an error: quantization is not supported.
+    def quantize(self, mode: str | None = None, type_check: bool = True, config: Any = None) -> None:
+        """Raise an error: only dense layers and embeddings hold weights as integers.
 
         Args:
             mode: str; default None.
             type_check: bool; default True.
-            config: dict; default None.
+            config: QuantizationConfig; default None.
 
         Raises:
             NotImplementedError: always.
         """
         raise NotImplementedError(
-            f"Layer {self.path!r}: Expected weights to stay floats: quantization is not supported. Received: "
-            f"quantize({mode!r}). Use dtype='mixed_bfloat16' or 'bfloat16' to save memory and time."
+            f"Layer {self.path!r}: Expected a Dense, EinsumDense, Embedding or ReversibleEmbedding layer, and mode "
+            f"'int8' or 'int4'. Received: a {type(self).__name__}, mode={mode!r}, config={config!r}."
         )
+
+    def _quantized_layers(self) -> dict[str, Any]:
+        if getattr(self, "_graph_plan", None) is not None or hasattr(self, "_sequential_layers"):
+            return {}  # its config has those of its layers
+        layers = enumerate(self._flatten_layers(include_self=False))
+        return {str(number): layer.quantization_config for number, layer in layers if layer.quantization_mode}
+
+    def _quantize_layers(self, configs: dict[str, Any]) -> None:
+        layers = dict(enumerate(self._flatten_layers(include_self=False)))
+        for number, config in configs.items():
+            layer = layers.get(int(number))
+            if layer is not None and layer.built and not layer.quantization_mode:
+                layer.quantize(type_check=False, config=config)

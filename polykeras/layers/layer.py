@@ -173,7 +173,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         policy = dtype_policies.get(policy)
         self._dtype_policies = policy
         self.dtype_policy = policy[self.path] if isinstance(policy, dtype_policies.DTypePolicyMap) else policy
-        if self.dtype_policy.quantization_mode is not None:
+        if self.dtype_policy.quantization_mode not in (None, "int8", "int4"):
             self.quantize(self.dtype_policy.quantization_mode)
         self.compute_dtype = self.dtype_policy.compute_dtype
         self.variable_dtype = self.dtype_policy.variable_dtype

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,19 +67,6 @@ def known_size(layer: Any, input_shape: tuple, axis: int) -> int:
     return shape[axis]
 
 
-def no_quantization(layer: Any, config: Any) -> None:
-    """Reject the argument of Keras 3 that asks for quantized weights.
-
-    Raises:
-        NotImplementedError: unless it is None.
-    """
-    if config is not None:
-        raise NotImplementedError(
-            f"Layer {layer.name!r}: Expected quantization_config=None: quantization is not supported. "
-            f"Received: {config!r}."
-        )
-
-
 class MergedWeight:
     """The sum of a frozen weight and its low-rank update, as one array, which is what weight files of Keras 3 hold.
 
@@ -87,30 +75,31 @@ class MergedWeight:
 
     Args:
         weight: the frozen weight.
-        left, right: the factors of the update.
-        scale: scale of the update.
+        factor: the last factor of the update.
+        value: function without arguments that returns the sum.
     """
 
-    def __init__(self, weight: Variable, left: Variable, right: Variable, scale: float) -> None:
-        self._weight = weight
-        self._factors = (left, right)
-        self._scale = scale
+    def __init__(self, weight: Variable, factor: Variable, value: Callable[[], Any]) -> None:
+        self._weight, self._factor = weight, factor
+        self._value = value
         self.name, self.shape = weight.name, weight.shape
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        left, right = (factor.numpy().astype("float32") for factor in self._factors)
-        value = self._weight.numpy()
-        return (value + self._scale * (left @ right)).astype(value.dtype)
+        return np.asarray(ops.convert_to_numpy(self._value())).astype(dtypes.numpy_dtype(self._weight.dtype))
 
     def adopt(self, value: np.ndarray) -> None:
         """Load the sum into the frozen weight, and reset the update to 0."""
         self._weight.adopt(value)
-        right = self._factors[1]
-        right.adopt(np.zeros(right.shape, dtypes.numpy_dtype(right.dtype)))
+        self._factor.adopt(np.zeros(self._factor.shape, dtypes.numpy_dtype(self._factor.dtype)))
 
     def assign(self, value: Any) -> None:
         """Like ``adopt``, for a copy of an array of any type."""
         self.adopt(np.array(ops.convert_to_numpy(value)))
+
+
+def sum_with_update(weight: Variable, left: Variable, right: Variable, scale: float) -> np.ndarray:
+    """Return the sum of a weight and a product of two matrices, in float32."""
+    return weight.numpy() + scale * (left.numpy().astype("float32") @ right.numpy().astype("float32"))
 
 
 if TYPE_CHECKING:
@@ -120,36 +109,41 @@ else:
 
 
 class LowRankUpdate(Layer):
-    """Mixin for layers with a weight ``_kernel``: train a low-rank product that is added to it (LoRA).
+    """Mixin for layers with a weight to which a low-rank product can be added, which is trained instead (LoRA).
 
     Source: Hu et al., "LoRA: Low-rank adaptation of large language models" (2021),
     https://arxiv.org/abs/2106.09685.
     """
 
+    _updated_weight = "kernel"
     lora_rank: int | None = None
     lora_alpha: float | None = None
     lora_enabled = False
-    _kernel: Variable
-    kernel_initializer: Any
-    kernel_regularizer: Any
-    kernel_constraint: Any
 
     def _keep_lora(self, rank: int | None, alpha: float | None) -> None:
         self.lora_rank = rank
         self.lora_alpha = rank if alpha is None else alpha
 
-    @property
-    def kernel(self) -> Any:
-        """The weights that inputs are multiplied by, including the low-rank update."""
-        if not self.lora_enabled:
-            return self._kernel
-        update = ops.matmul(self.lora_kernel_a, self.lora_kernel_b)
-        return ops.add(self._kernel, ops.multiply(update, (self.lora_alpha or 0) / (self.lora_rank or 1)))
+    def _floats(self, attribute: str) -> Any:
+        """Return a weight as floats, without the update."""
+        return getattr(self, attribute)
 
-    @kernel.setter
-    def kernel(self, value: Any) -> None:
-        # A ``build`` for Keras 2 sets it to a weight, and a wrapper to what it computes from one.
-        self._kernel = value
+    @property
+    def _lora_scale(self) -> float:
+        return (self.lora_alpha or 0) / (self.lora_rank or 1)
+
+    @property
+    def _factors(self) -> list[Variable]:
+        name = self._updated_weight
+        return [getattr(self, f"lora_{name}_a"), getattr(self, f"lora_{name}_b")] if self.lora_enabled else []
+
+    def _low_rank_update(self) -> Any:
+        return ops.multiply(ops.matmul(*self._factors), self._lora_scale)
+
+    def _with_update(self) -> Any:
+        """Return the weight and the update."""
+        weight = self._floats(f"_{self._updated_weight}")
+        return ops.add(weight, self._low_rank_update()) if self.lora_enabled else weight
 
     def enable_lora(
         self,
@@ -158,7 +152,7 @@ class LowRankUpdate(Layer):
         a_initializer: Any = "he_uniform",
         b_initializer: Any = "zeros",
     ) -> None:
-        """Freeze the kernel and train a low-rank product of two matrices that is added to it.
+        """Freeze the weight and train a low-rank product of two matrices that is added to it.
 
         Args:
             rank: int, the rank of the product.
@@ -166,19 +160,21 @@ class LowRankUpdate(Layer):
             a_initializer, b_initializer: initializers of the two matrices; defaults "he_uniform" and "zeros".
 
         Raises:
-            ValueError: if the layer is not built, has a constraint on the kernel, or uses LoRA already.
+            ValueError: if the layer is not built, has a constraint on the weight, or uses LoRA already.
         """
-        if not self._own_weights or self.lora_enabled or self.kernel_constraint is not None:
+        name = self._updated_weight
+        constraint = getattr(self, f"{name}_constraint")
+        if not self._own_weights or self.lora_enabled or constraint is not None:
             raise ValueError(
-                f"Layer {self.path!r}: Expected a built layer without LoRA or kernel constraint. Received: "
-                f"built={bool(self._own_weights)}, lora_enabled={self.lora_enabled}, "
-                f"kernel_constraint={self.kernel_constraint}."
+                f"Layer {self.path!r}: Expected a built layer without LoRA or a constraint of the {name}. Received: "
+                f"built={bool(self._own_weights)}, lora_enabled={self.lora_enabled}, {name}_constraint={constraint}."
             )
-        *outer, width = self._kernel.shape
-        options: dict[str, Any] = {"dtype": "float32", "regularizer": self.kernel_regularizer}
-        self.lora_kernel_a = self.add_weight((*outer, rank), a_initializer, name="lora_kernel_a", **options)
-        self.lora_kernel_b = self.add_weight((rank, width), b_initializer, name="lora_kernel_b", **options)
-        self._kernel.trainable = False
+        *outer, width = ops.shape(self._floats(f"_{name}"))
+        options = {"dtype": "float32", "regularizer": getattr(self, f"{name}_regularizer")}
+        for side, shape, initializer in (("a", (*outer, rank), a_initializer), ("b", (rank, width), b_initializer)):
+            factor = self.add_weight(shape, initializer, name=f"lora_{name}_{side}", **options)
+            setattr(self, f"lora_{name}_{side}", factor)
+        getattr(self, f"_{name}").trainable = False
         self.lora_enabled = True
         self._keep_lora(rank, lora_alpha)
 
@@ -186,12 +182,31 @@ class LowRankUpdate(Layer):
         own = super()._stored_variables()
         if not self.lora_enabled:
             return own
-        factors = self.lora_kernel_a, self.lora_kernel_b
-        merged = MergedWeight(self._kernel, *factors, (self.lora_alpha or 0) / (self.lora_rank or 1))
-        return [merged, *(v for v in own if all(v is not other for other in (self._kernel, *factors)))]
+        weight, (left, right) = getattr(self, f"_{self._updated_weight}"), self._factors
+        merged = MergedWeight(weight, right, lambda: sum_with_update(weight, left, right, self._lora_scale))
+        return [merged, *(v for v in own if all(v is not other for other in (weight, left, right)))]
 
     def _unmerged_variables(self) -> list[Variable]:
-        return [self._kernel, self.lora_kernel_a, self.lora_kernel_b] if self.lora_enabled else []
+        return [getattr(self, f"_{self._updated_weight}"), *self._factors] if self.lora_enabled else []
 
     def _lora_config(self) -> dict:
         return {"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha} if self.lora_rank else {}
+
+
+class LowRankKernel(LowRankUpdate):
+    """Mixin for layers with a weight ``_kernel`` to which a low-rank product can be added."""
+
+    _kernel: Variable
+    kernel_initializer: Any
+    kernel_regularizer: Any
+    kernel_constraint: Any
+
+    @property
+    def kernel(self) -> Any:
+        """The weights that inputs are multiplied by, including the low-rank update."""
+        return self._with_update()
+
+    @kernel.setter
+    def kernel(self, value: Any) -> None:
+        # A ``build`` for Keras 2 sets it to a weight, and a wrapper to what it computes from one.
+        self._kernel = value

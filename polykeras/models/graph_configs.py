@@ -204,6 +204,9 @@ def clone_model(
         new = registry.copy_of(model)
     else:
         new = _clone_graph(model, input_tensors, copy, call_function)
+    if clone_function is None:
+        for layer, twin in zip(model.layers, new.layers, strict=False):
+            twin._quantize_layers(layer._quantized_layers())
     if model.compiled and type(new) is type(model):
         new.compile(**{name: _copied(value) for name, value in model._compile_arguments.items()})
     return new

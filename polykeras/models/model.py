@@ -23,6 +23,7 @@ from polykeras.layers.signature import shape_arguments
 from polykeras.models.inputs import arrange, input_name, is_optional
 from polykeras.models.older import OlderMethods
 from polykeras.models.persistence import Persistence
+from polykeras.models.quantization import Quantization
 from polykeras.models.summary import print_summary
 from polykeras.models.symbolic_training import SymbolicTraining
 from polykeras.serialization import registry
@@ -32,7 +33,7 @@ from polykeras.training.trainer import Trainer
 _GRAPH = frozenset({"inputs", "outputs", "input", "output"})
 
 
-class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
+class Model(Persistence, Quantization, SymbolicTraining, OlderMethods, Trainer, Layer):
     """Layers that are trained together, with ``compile``, ``fit``, ``evaluate`` and ``predict``.
 
     There are two ways to make one: from symbolic tensors, ``Model(inputs, outputs)``, or by subclassing it

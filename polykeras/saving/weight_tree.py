@@ -194,6 +194,8 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
     found, problems = [], []
     for entry, holder in _by_name(model, reader) if by_name else _in_order(model, reader, skipped):
         group = holder.group("vars") if holder is not None else None
+        if group is not None and isinstance(entry.owner, Trackable):
+            entry.owner._expect(group)
         problem = _problem(entry, group)
         if problem:
             problems.append(problem)

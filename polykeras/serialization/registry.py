@@ -452,6 +452,9 @@ def _serialize_instance(obj: Any) -> dict:
     build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
     if build_config is not None:
         described["build_config"] = serialize(build_config)
+    quantized = obj._quantized_layers() if isinstance(obj, Trackable) else {}
+    if quantized:
+        described[_QUANTIZED] = serialize(quantized)
     return described
 
 
@@ -477,6 +480,8 @@ def _serialize_function(function: Any) -> dict:
 
 
 _ENDS = ("start", "stop", "step")
+#: The key of a description beside its config, for what Keras ignores.
+_QUANTIZED = "quantized_layers"
 
 
 def _array(config: dict) -> np.ndarray:
@@ -614,6 +619,8 @@ def _build(cls: Any, config: dict) -> Any:
     build_config = config.get("build_config")
     if build_config and hasattr(instance, "build_from_config"):
         instance.build_from_config(_deserialize(build_config))
+    if _QUANTIZED in config and isinstance(instance, Trackable):
+        instance._quantize_layers(_deserialize(config[_QUANTIZED]))
     if made is not None:
         made[number] = instance
     return instance

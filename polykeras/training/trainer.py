@@ -148,8 +148,12 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         if loss is not None or self.loss is compiled_before:
             self.loss = loss  # otherwise a model may keep its own object there, for its compute_loss
         self.stop_training = False
-        self._captured_steps = self.train_function = self.test_function = self.predict_function = None
+        self._forget_steps()
         self._settled = Settled(self)
+
+    def _forget_steps(self) -> None:
+        """Let the next call of fit, evaluate or predict capture its step anew."""
+        self._captured_steps = self.train_function = self.test_function = self.predict_function = None
 
     def _with_scaled_loss(self, optimizer: Any, wanted: bool) -> Any:
         is_half = getattr(self.dtype_policy, "name", "") == "mixed_float16"

@@ -21,7 +21,7 @@ MODULES = [
 ]
 
 #: Members that are missing, and why.
-QUANTIZED = "quantization is not supported"
+QUANTIZED = "how Keras's own layers compute with quantized weights"
 HELPERS = "a helper of Keras's own implementation, without documentation"
 LEFT_OUT = {
     "quantized_call": QUANTIZED,
@@ -44,8 +44,8 @@ LEFT_OUT = {
     "summary": "TensorBoard's files are written without TensorFlow",
     "rematerialized_call": "of Operation; layers have it",
 }
-#: Classes that are missing altogether are quantization's.
-CLASSES = re.compile("AWQ|GPTQ|Int4|Int8|Float8|Quantiz")
+#: Classes that are missing altogether are those of methods of quantization.
+CLASSES = re.compile("AWQ|GPTQ|Float8")
 
 
 def classes(module):

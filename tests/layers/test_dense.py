@@ -184,8 +184,3 @@ def test_the_first_kernel_of_an_einsum_has_the_variance_of_its_fans():
 def test_wrong_input_is_an_error_that_names_it(make, message):
     with pytest.raises(ValueError, match=f"Expected .*{message}.*Received"):
         make()
-
-
-def test_quantized_weights_are_refused():
-    with pytest.raises(NotImplementedError, match="Expected quantization_config=None"):
-        keras.layers.Dense(2, quantization_config={"mode": "int8"})

@@ -73,11 +73,11 @@ def test_further_names_of_keras_3_do_the_same_as_the_usual_ones(backend):
     np.testing.assert_array_equal(to_numpy(y), x)
     assert layer.symbolic_call(keras.Input((2,))).shape == (None, 2)
     assert layer.quantization_mode is None
-    with pytest.raises(NotImplementedError, match="Expected weights to stay floats.*quantize\\('int8'\\)"):
+    with pytest.raises(NotImplementedError, match="Expected a Dense.*mode='int8'"):
         layer.quantize("int8")
 
 
-def test_policies_of_quantized_layers_are_read_and_refused_by_layers():
+def test_policies_of_quantized_layers_are_read():
     policy = keras.dtype_policies.get("int8_from_mixed_bfloat16")
     assert (policy.quantization_mode, policy.compute_dtype, policy.variable_dtype) == ("int8", "bfloat16", "float32")
     again = keras.dtype_policies.deserialize(keras.dtype_policies.serialize(policy))
@@ -86,8 +86,6 @@ def test_policies_of_quantized_layers_are_read_and_refused_by_layers():
     again = keras.dtype_policies.deserialize(keras.dtype_policies.serialize(policies))
     assert dict(again) == dict(policies)
     assert again.default_policy == policies.default_policy
-    with pytest.raises(NotImplementedError, match="Expected weights to stay floats"):
-        L.Dense(2, dtype=policy)
     with pytest.raises(TypeError, match="Expected the name of a dtype policy to be a string. Received: 123"):
         keras.dtype_policies.DTypePolicy(123)
 
