@@ -60,7 +60,7 @@ class IntegerFormat(NamedTuple):
             return Integers(self.shape, tuple(1 if axis is None else self.shape[axis] for axis in self.scale_axes))
         packed = list(self.matrix)
         packed[self.packed_axis] = -(-packed[self.packed_axis] // 2)
-        block_size = blocks_of(config)
+        block_size = block_size_of(config)
         scale = list(self.matrix)
         if block_size is None:
             del scale[self.shared_axis]
@@ -80,7 +80,7 @@ class IntegerFormat(NamedTuple):
             order = (*kept, *self.reduced_axes)
             return Integers(integers, ops.reshape(ops.transpose(scale, order), self.shapes(config).scale))
         matrix = ops.reshape(value, self.matrix)
-        block_size, zero_point = blocks_of(config), None
+        block_size, zero_point = block_size_of(config), None
         if block_size is None:
             default = quantizers.AbsMaxQuantizer(axis=self.shared_axis, value_range=INT4_RANGE)
             integers, scale = (config.weight_quantizer or default)(matrix, to_numpy=True)
@@ -118,8 +118,8 @@ class IntegerFormat(NamedTuple):
         return ops.reshape(scale, [1 if axis in self.reduced_axes else size for axis, size in enumerate(self.shape)])
 
 
-def blocks_of(config: QuantizationConfig) -> int | None:
-    """Return the number of inputs that share a scale and a zero point; None for all, without a zero point."""
+def block_size_of(config: QuantizationConfig) -> int | None:
+    """Return the number of inputs that share a scale and a zero point; None for one scale and no zero point."""
     block_size = getattr(config, "block_size", None)
     return None if block_size == -1 else block_size
 
@@ -202,7 +202,7 @@ class QuantizedWeights(LowRankUpdate):
             zero_point = self.add_weight(shapes.scale, "zeros", dtype="int8", name=f"{form.name}_zero", **frozen)
             setattr(self, f"{form.name}_zero", zero_point)
             if not hasattr(self, "g_idx"):
-                size = blocks_of(self.quantization_config) or 1
+                size = block_size_of(self.quantization_config) or 1
                 blocks = (np.arange(form.matrix[form.shared_axis]) // size).astype("float32")
                 self.g_idx = self.add_weight(blocks.shape, blocks, dtype="float32", name="g_idx", **frozen)
         self._is_quantized = True
@@ -286,7 +286,7 @@ def given_config(config: Any) -> Any:
 
 
 def _policy_name(config: QuantizationConfig, source: str) -> str:
-    block_size = blocks_of(config)
+    block_size = block_size_of(config)
     mode = f"int4/{block_size or -1}" if config.mode == "int4" else config.mode
     return f"{mode}_from_{source}"
 
