@@ -63,7 +63,7 @@ class Quantization(Trainer):
                 layer.quantize(config.mode, type_check=type_check, config=config)
             except NotImplementedError:
                 left += [layer] if layer.weights else []
-        self._forget_steps()
+        self._post_quantize(config.mode)
         if left:
             names = naming.listed([f"{layer.path} ({type(layer).__name__})" for layer in left], 200)
             warnings.warn(
@@ -71,6 +71,10 @@ class Quantization(Trainer):
                 f"ReversibleEmbedding. Received others too, which stay as they are: {names}.",
                 stacklevel=2,
             )
+
+    def _post_quantize(self, mode: str, **kwargs: Any) -> None:
+        """Forget what was compiled for the weights before; packages override it to forget their own functions."""
+        self._forget_steps()
 
 
 def _is_meant(layer: Layer, filters: Any) -> bool:

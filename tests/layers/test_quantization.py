@@ -243,6 +243,19 @@ def test_a_compiled_model_predicts_with_its_quantized_weights(backend):
     np.testing.assert_allclose(after, to_numpy(model(x)), atol=1e-6)
 
 
+def test_a_model_is_told_that_it_was_quantized(backend):
+    """As packages expect, which keep compiled functions of their own."""
+    told = []
+
+    class Generator(keras.Sequential):
+        def _post_quantize(self, mode, **kwargs):
+            super()._post_quantize(mode, **kwargs)
+            told.append(mode)
+
+    Generator([keras.Input((4,)), L.Dense(2)]).quantize(config=config_of("int4, one block"))
+    assert told == ["int4"]
+
+
 class Doubled(L.Dense):
     def call(self, inputs):
         return ops.dot(inputs, self.kernel) * 2
