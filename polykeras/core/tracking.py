@@ -108,8 +108,12 @@ class Trackable(Stamped):
     def _quantize_layers(self, configs: dict[str, Any]) -> None:
         """Quantize layers as ``_quantized_layers`` returned."""
 
-    def _expect(self, arrays: Any) -> None:
-        """Prepare the variables for the arrays of a file, before their shapes are compared."""
+    def _expected(self, arrays: Any) -> list[tuple[str, tuple]]:
+        """Return the names and shapes of the arrays that are loaded, of those that a file has."""
+        return [(variable.name, variable.shape) for variable in self._stored_variables()]
+
+    def _prepare_for(self, arrays: Any) -> None:
+        """Change the variables for the arrays of a file, after their shapes were compared."""
 
     def _unmerged_variables(self) -> list[Variable]:
         """Return the parts of a weight that files store merged, such as a kernel and its LoRA factors."""

@@ -18,6 +18,8 @@ else:
 class Keras3Names(Whole):
     """Keras 3 names of layer methods, and errors for unsupported features."""
 
+    _is_quantized = False
+
     def add_variable(self, *args: Any, **kwargs: Any) -> Variable:
         """Create a weight; see ``add_weight``.
 
@@ -86,11 +88,11 @@ class Keras3Names(Whole):
         if getattr(self, "_graph_plan", None) is not None or hasattr(self, "_sequential_layers"):
             return {}  # its config has those of its layers
         layers = enumerate(self._flatten_layers(include_self=False))
-        return {str(number): layer.quantization_config for number, layer in layers if layer.quantization_mode}
+        return {str(number): layer.quantization_config for number, layer in layers if layer._is_quantized}
 
     def _quantize_layers(self, configs: dict[str, Any]) -> None:
         layers = dict(enumerate(self._flatten_layers(include_self=False)))
         for number, config in configs.items():
             layer = layers.get(int(number))
-            if layer is not None and layer.built and not layer.quantization_mode:
+            if layer is not None and layer.built and not layer._is_quantized:
                 layer.quantize(type_check=False, config=config)

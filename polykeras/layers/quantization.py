@@ -68,6 +68,11 @@ class IntegerFormat(NamedTuple):
         scale[self.shared_axis] = -(-scale[self.shared_axis] // block_size)
         return Integers(tuple(packed), tuple(scale), tuple(scale))
 
+    def named_shapes(self, config: QuantizationConfig) -> list[tuple[str, tuple]]:
+        """Return the names and shapes of the variables, without a zero point if there is none."""
+        names = self.name, f"{self.name}_scale", f"{self.name}_zero"
+        return [(name, shape) for name, shape in zip(names, self.shapes(config), strict=True) if shape is not None]
+
     def quantize(self, value: Any, config: QuantizationConfig) -> Integers:
         """Return a weight as integers."""
         from polykeras import quantizers
@@ -134,7 +139,6 @@ class QuantizedWeights(LowRankUpdate):
     """
 
     quantization_config: Any = None
-    _is_quantized = False
 
     def _integer_formats(self) -> dict[str, IntegerFormat]:
         """Return the formats of the weights that are held as integers, by the attributes with their variables."""
@@ -255,9 +259,24 @@ class QuantizedWeights(LowRankUpdate):
 
         return Integers(*(part(*item) for item in enumerate(self._stored_as(attribute, form))))
 
-    def _expect(self, arrays: Any) -> None:
+    def _takes_integers(self, arrays: Any) -> bool:
         # A config need not say that the weights are integers: those of layers in an attention layer don't.
-        if self.built and not self._is_quantized and "0" in arrays and arrays.dtype("0") == "int8":
+        return self.built and not self._is_quantized and "0" in arrays and arrays.dtype("0") == "int8"
+
+    def _expected(self, arrays: Any) -> list[tuple[str, tuple]]:
+        if not self._takes_integers(arrays):
+            return super()._expected(arrays)
+        forms = self._integer_formats()
+        form = next(iter(forms.values()))
+        config = _config_in_file(form, arrays)
+        weights = [getattr(self, attribute) for attribute in forms] + self._factors
+        floats = [v for v in self._own_variables() if all(v is not weight for weight in weights)]
+        first, *further = (each.named_shapes(config) for each in forms.values())
+        size = [] if len(first) == 2 else [("g_idx", (form.matrix[form.shared_axis],))]
+        return [first[0], *((v.name, v.shape) for v in floats), *first[1:], *size, *itertools.chain(*further)]
+
+    def _prepare_for(self, arrays: Any) -> None:
+        if self._takes_integers(arrays):
             form = next(iter(self._integer_formats().values()))
             self.quantize(type_check=False, config=_config_in_file(form, arrays))
 

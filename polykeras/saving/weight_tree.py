@@ -194,8 +194,6 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
     found, problems = [], []
     for entry, holder in _by_name(model, reader) if by_name else _in_order(model, reader, skipped):
         group = holder.group("vars") if holder is not None else None
-        if group is not None and isinstance(entry.owner, Trackable):
-            entry.owner._expect(group)
         problem = _problem(entry, group)
         if problem:
             problems.append(problem)
@@ -207,6 +205,8 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
     for problem in problems:
         warnings.warn(f"Left unchanged: {problem}", stacklevel=3)
     for entry, group, holder in found:
+        if isinstance(entry.owner, Trackable):
+            entry.owner._prepare_for(group)
         _load_arrays(entry.owner, group)
         if holder is not None:
             _load_unmerged(entry.owner, holder.group(_UNMERGED))
@@ -308,10 +308,12 @@ def _problem(entry: Entry, group: Any) -> str | None:
     if not variables or (group is None and not isinstance(owner, Layer)):
         return None
     saved = {key: group.shape(key) for key in group if group.is_array(key)} if group is not None else {}
-    expected = {str(number): variable.shape for number, variable in enumerate(variables)}
+    is_tracked = isinstance(owner, Trackable) and group is not None
+    wanted = owner._expected(group) if is_tracked else [(variable.name, variable.shape) for variable in variables]
+    expected = {str(number): shape for number, (_, shape) in enumerate(wanted)}
     if {key: saved.get(key) for key in expected} == expected and len(saved) == len(expected):
         return None
-    names = [variable.name for variable in variables]
+    names = [name for name, _ in wanted]
     return (
         f"{entry}: Expected arrays {naming.listed(names, 60)} of shapes {naming.listed(expected.values(), 60)}. "
         f"Received: {len(saved)} of shapes {naming.listed(saved.values(), 60)}."

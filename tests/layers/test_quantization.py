@@ -182,6 +182,36 @@ def test_files_hold_integers_of_the_sum_with_a_low_rank_update(backend, tmp_path
     np.testing.assert_allclose(to_numpy(plain.layers[0].kernel), to_numpy(layer.kernel), atol=0.51 * step)
 
 
+def test_a_file_that_does_not_fit_leaves_the_weights_as_they_are(backend, tmp_path):
+    def model(units):
+        return keras.Sequential([keras.Input((6,)), L.Dense(4), L.Dense(units)])
+
+    saved, other = model(2), model(3)
+    saved.quantize("int8")
+    saved.save_weights(tmp_path / "a.weights.h5")
+    before = other.get_weights()
+    with pytest.raises(ValueError, match="Expected arrays .*kernel_scale.*of shapes"):
+        other.load_weights(tmp_path / "a.weights.h5")
+    for weight, kept in zip(other.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, kept)
+
+
+class Block(L.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense, self.norm = L.Dense(3, dtype=self.dtype_policy), L.LayerNormalization(dtype=self.dtype_policy)
+
+    def call(self, x):
+        return self.norm(self.dense(x))
+
+
+def test_layers_in_a_quantized_policy_that_have_no_integers_are_saved(backend, tmp_path):
+    model = keras.Sequential([keras.Input((6,)), Block(dtype="int8_from_float32")])
+    model.save(tmp_path / "a.keras")
+    again = keras.models.load_model(tmp_path / "a.keras", custom_objects={"Block": Block})
+    assert again.layers[0].dense.quantization_mode == "int8"
+
+
 def test_both_directions_of_a_reversible_embedding_are_quantized(backend):
     for tie_weights in (True, False):
         for name in CONFIGS:
