@@ -112,12 +112,7 @@ class Dense(QuantizedWeights, LowRankKernel, Layer):
 
         Shapes: (..., n) to (..., units).
         """
-        if self._is_quantized:
-            outputs = ops.dense(self._rounded(inputs), self._floats("_kernel"), self.bias)
-            if self.lora_enabled:
-                outputs = ops.add(outputs, ops.matmul(inputs, self._low_rank_update()))
-        else:
-            outputs = ops.dense(inputs, self.kernel if self.lora_enabled else self._kernel, self.bias)
+        outputs = self._multiplied(ops.dense, inputs)
         return outputs if self.activation in (None, activations.linear) else self.activation(outputs)
 
     def get_config(self) -> dict:
@@ -328,12 +323,7 @@ class EinsumDense(QuantizedWeights, LowRankKernel, Layer):
 
         Shapes: given by the equation, such as (a, b, c) to (a, b, d) for ``"abc,cd->abd"``.
         """
-        if self._is_quantized:
-            outputs = self._product(self._rounded(inputs, self._contracted_axes()), self._floats("_kernel"), self.bias)
-            if self.lora_enabled:
-                outputs = ops.add(outputs, self._product(inputs, self._low_rank_update(), None))
-        else:
-            outputs = self._product(inputs, self.kernel, self.bias)
+        outputs = self._multiplied(self._product, inputs)
         return outputs if self.activation in (None, activations.linear) else self.activation(outputs)
 
     def get_config(self) -> dict:

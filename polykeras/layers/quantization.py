@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -139,6 +140,7 @@ class QuantizedWeights(LowRankUpdate):
     """
 
     quantization_config: Any = None
+    bias: Any
 
     def _integer_formats(self) -> dict[str, IntegerFormat]:
         """Return the formats of the weights that are held as integers, by the attributes with their variables."""
@@ -227,13 +229,26 @@ class QuantizedWeights(LowRankUpdate):
             parts = Integers(*(part if part is None else ops.take(part, rows, axis=0) for part in parts))
         return form.dequantize(parts, self.quantization_config.mode, getattr(self, "g_idx", None), self.compute_dtype)
 
-    def _rounded(self, inputs: Any, axes: Any = -1) -> Any:
-        """Return inputs as a quantizer of activations rounds them, each slice along ``axes`` with its own scale."""
+    def _contracted_axes(self) -> Any:
+        """Return the axes of the inputs along which they are multiplied by a weight, and share a scale."""
+        return -1
+
+    def _rounded(self, inputs: Any) -> Any:
+        """Return inputs as the quantizer of activations rounds them."""
         quantizer = self.quantization_config.activation_quantizer if self._is_quantized else None
         if quantizer is None:
             return inputs
-        integers, scale = quantizer(inputs, axis=axes)
+        integers, scale = quantizer(inputs, axis=self._contracted_axes())
         return inputs + ops.stop_gradient(ops.cast(integers, ops.dtype(inputs)) / scale - inputs)
+
+    def _multiplied(self, product: Callable, inputs: Any) -> Any:
+        """Return ``product(inputs, kernel, bias)``; what a low-rank update adds is not rounded."""
+        if not self._is_quantized:
+            return product(inputs, self._with_update(), self.bias)
+        outputs = product(self._rounded(inputs), self._floats("_kernel"), self.bias)
+        if self.lora_enabled:
+            outputs = ops.add(outputs, product(inputs, self._low_rank_update(), None))
+        return outputs
 
     def _stored_variables(self) -> list:
         if not self._is_quantized:
