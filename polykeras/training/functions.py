@@ -20,6 +20,11 @@ class StepFunctions:
     train_function: Callable | None = None
     test_function: Callable | None = None
     predict_function: Callable | None = None
+    _captured_steps: Any
+
+    def _forget_steps(self) -> None:
+        """Let the next call of fit, evaluate or predict capture its step anew."""
+        self._captured_steps = self.train_function = self.test_function = self.predict_function = None
 
     def make_train_function(self, force: bool = False) -> Callable:
         """Return, and store as ``train_function``, a function that trains on an iterator's next batch and returns logs.

@@ -151,10 +151,6 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         self._forget_steps()
         self._settled = Settled(self)
 
-    def _forget_steps(self) -> None:
-        """Let the next call of fit, evaluate or predict capture its step anew."""
-        self._captured_steps = self.train_function = self.test_function = self.predict_function = None
-
     def _with_scaled_loss(self, optimizer: Any, wanted: bool) -> Any:
         is_half = getattr(self.dtype_policy, "name", "") == "mixed_float16"
         if wanted and is_half and not isinstance(optimizer, optimizers.LossScaleOptimizer):
