@@ -104,7 +104,7 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, fl
         ValueError: for another shape.
         OSError: if the file with the names is missing and can't be downloaded.
     """
-    scores = np.asarray(ops.convert_to_numpy(preds))
+    scores = ops.convert_to_numpy(preds)
     if scores.ndim != 2 or scores.shape[1] != 1000:
         raise ValueError(
             f"Expected predictions of shape (batch, 1000), from a network with the classes of ImageNet. Received "

@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from polykeras import activations, ops, random
 from polykeras.core.context import within
 from polykeras.core.seeds import SeedGenerator
@@ -529,7 +527,7 @@ class OpenForgetGate:
     def sample(self, shape: tuple, dtype: str) -> Any:
         """Return the initial values as a NumPy array."""
         value = getattr(self.initializer, "sample", self.initializer)(shape, dtype)
-        value = np.array(value if isinstance(value, np.ndarray) else ops.convert_to_numpy(value))
+        value = ops.convert_to_numpy(value)
         value[self.start : self.start + self.size] = 1
         return value
 

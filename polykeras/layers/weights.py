@@ -85,7 +85,7 @@ class MergedWeight:
         self.name, self.shape = weight.name, weight.shape
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(ops.convert_to_numpy(self._value())).astype(dtypes.numpy_dtype(self._weight.dtype))
+        return ops.convert_to_numpy(self._value()).astype(dtypes.numpy_dtype(self._weight.dtype))
 
     def adopt(self, value: np.ndarray) -> None:
         """Load the sum into the frozen weight, and reset the update to 0."""
@@ -94,7 +94,7 @@ class MergedWeight:
 
     def assign(self, value: Any) -> None:
         """Like ``adopt``, for a copy of an array of any type."""
-        self.adopt(np.array(ops.convert_to_numpy(value)))
+        self.adopt(ops.convert_to_numpy(value))
 
 
 def sum_with_update(weight: Variable, left: Variable, right: Variable, scale: float) -> np.ndarray:

@@ -62,10 +62,13 @@ def array(x: Any, dtype: Any = None) -> Any:
 
 
 def convert_to_numpy(x: Any) -> np.ndarray:
-    """Convert an array, Variable or nested list to a NumPy array.
+    """Convert an array, Variable or nested list to a NumPy array of its own memory.
 
     Args:
         x: array, Variable or nested list, of any shape. A ``tf.RaggedTensor`` is padded with zeros.
+
+    Returns:
+        A copy, which neither training nor assigning to ``x`` changes.
 
     >>> convert_to_numpy(ones((2,)))
     array([1., 1.], dtype=float32)
@@ -73,9 +76,9 @@ def convert_to_numpy(x: Any) -> np.ndarray:
     if isinstance(x, Variable):
         return x.numpy()
     if type(x) is np.ndarray:  # also while shapes are inferred, without values
-        return x
+        return x.copy()
     x, _ = current().filled_up(x)
-    return np.asarray(current().to_numpy(_call.array(current().densified(x))))
+    return np.array(current().to_numpy(_call.array(current().densified(x))))
 
 
 def is_tensor(x: Any) -> bool:

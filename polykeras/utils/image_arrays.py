@@ -58,7 +58,7 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
     """
     pillow = _pillow()
     data_format = config.standardize_data_format(data_format)
-    x = np.asarray(ops.convert_to_numpy(x)).astype(dtype or config.floatx())
+    x = ops.convert_to_numpy(x).astype(dtype or config.floatx())
     if x.ndim != 3:
         raise ValueError(f"Expected one image, an array of rank 3. Received shape: {x.shape}.")
     if data_format == "channels_first":

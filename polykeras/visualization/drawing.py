@@ -28,7 +28,7 @@ def image_batch(images: Any, data_format: str | None = None) -> np.ndarray:
     Raises:
         ValueError: for another number of axes.
     """
-    x = np.array(ops.convert_to_numpy(images))
+    x = ops.convert_to_numpy(images)
     if x.ndim != 4:
         raise ValueError(f"Expected images with 4 axes, including the batch axis. Received shape: {x.shape}.")
     return x if standardize_data_format(data_format) == "channels_last" else np.moveaxis(x, 1, -1).copy()
@@ -100,7 +100,7 @@ def draw_bounding_boxes(
     result = _as_bytes(image_batch(images, data_format))
     corners = convert_format(bounding_boxes["boxes"], bounding_box_format, "xyxy", *result.shape[1:3])
     corners = np.round(ops.convert_to_numpy(corners)).astype(int)
-    labels = np.asarray(ops.convert_to_numpy(bounding_boxes["labels"])).astype(int)
+    labels = ops.convert_to_numpy(bounding_boxes["labels"]).astype(int)
     confidences = bounding_boxes.get("confidences")
     confidences = None if confidences is None else ops.convert_to_numpy(confidences)
     ink = _in_channels(color, result.shape[-1])
@@ -178,7 +178,7 @@ def draw_segmentation_masks(
              [ 0, 40, 80]]]], dtype=uint8)
     """
     result = image_batch(images, data_format).astype("float64")
-    masks = np.asarray(ops.convert_to_numpy(segmentation_masks))
+    masks = ops.convert_to_numpy(segmentation_masks)
     if masks.dtype.kind not in "iu":
         raise TypeError(f"Expected segmentation_masks of integers. Received dtype: {masks.dtype}.")
     if masks.ndim == 4:

@@ -99,7 +99,7 @@ def plot_image_gallery(
 
 def _titles(count: int, labels: dict, label_map: dict | None) -> list[str]:
     """The title of each image, with the labels that are given."""
-    given = {key: np.asarray(ops.convert_to_numpy(value)) for key, value in labels.items() if value is not None}
+    given = {key: ops.convert_to_numpy(value) for key, value in labels.items() if value is not None}
     names = label_map or {}
     return ["  ".join(f"{key}: {names[int(value[n])]}" for key, value in given.items()) for n in range(count)]
 
@@ -215,7 +215,7 @@ def plot_segmentation_mask_gallery(
     columns = [pictures]
     for masks in (y_true, y_pred):
         if masks is not None:
-            masks = np.asarray(ops.convert_to_numpy(masks))
+            masks = ops.convert_to_numpy(masks)
             masks = masks if masks.ndim == 3 else image_batch(masks, data_format)
             columns.append(
                 draw_segmentation_masks(

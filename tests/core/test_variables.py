@@ -100,3 +100,39 @@ def test_a_subclass_may_compute_the_value_that_others_read(backend):
     model.fit(np.ones((1, 2)), np.zeros((1, 2)), verbose=0)
     # The loss is the mean of (scale / 2) ** 2 over two entries.
     np.testing.assert_allclose(model.weights[0].numpy(), [2 - 2 / 4, 4 - 4 / 4])
+
+
+READERS = {
+    "ops.convert_to_numpy": lambda model: keras.ops.convert_to_numpy(model.layers[0].kernel),
+    "of the value": lambda model: keras.ops.convert_to_numpy(model.layers[0].kernel.value),
+    "of a tensor": lambda model: keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(model.layers[0].kernel)),
+    "of a view": lambda model: keras.ops.convert_to_numpy(keras.ops.transpose(model.layers[0].kernel)),
+    "of a part": lambda model: keras.ops.convert_to_numpy(model.layers[0].kernel[1:]),
+    "of a batch normalization": lambda model: keras.ops.convert_to_numpy(model.layers[1].moving_mean.value),
+    "of an optimizer": lambda model: keras.ops.convert_to_numpy(model.optimizer.variables[-1].value),
+    "Variable.numpy": lambda model: model.layers[0].kernel.numpy(),
+    "np.array": lambda model: np.array(model.layers[0].kernel),
+    "get_weights": lambda model: model.get_weights()[0],
+    "get_state_tree": lambda model: keras.tree.flatten(model.get_state_tree(value_format="numpy_array"))[-1],
+    "K.get_value": lambda model: keras.backend.get_value(model.layers[0].kernel),
+    "predict of a weight": lambda model: keras.Model(
+        model.inputs, keras.layers.Lambda(lambda x: model.layers[0].kernel)(model.inputs[0])
+    ).predict_on_batch(np.zeros((2, 3), "float32")),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_values_read_from_variables_are_not_changed_by_training(backend, name):
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    )
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    x = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
+    model.fit(x, x[:, :1], batch_size=4, epochs=3, verbose=0)
+    value = READERS[name](model)
+    first = np.array(value)
+    model.fit(x, x[:, :1], batch_size=4, epochs=3, verbose=0)
+    np.testing.assert_array_equal(value, first)
+    assert np.abs(READERS[name](model) - first).max() > 1e-5
+    value[...] = 7  # the array is the reader's own in the other direction, too
+    assert np.abs(READERS[name](model) - 7).min() > 0

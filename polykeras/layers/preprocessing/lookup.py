@@ -375,7 +375,7 @@ class IndexLookup(HostLayer):
         return self.encode([self._indices_of(row) for row in inputs])
 
     def _indices_of(self, row: Any) -> np.ndarray:
-        return np.asarray(ops.convert_to_numpy(self.lookup(self.prepare(row)))).reshape(-1)
+        return ops.convert_to_numpy(self.lookup(self.prepare(row))).reshape(-1)
 
     def tokens_on_host(self, tokens: Any) -> np.ndarray:
         """Return tokens as a NumPy array, to learn a vocabulary from.

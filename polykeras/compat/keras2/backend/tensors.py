@@ -157,7 +157,7 @@ def get_value(x: Any) -> Any:
             f"Expected a tensor with a value. Received: {x!r}, a symbolic one. Compute it from values of its inputs by "
             f"K.function(inputs, [x])."
         )
-    return x.numpy() if isinstance(x, Variable) else ops.convert_to_numpy(x)
+    return ops.convert_to_numpy(x)
 
 
 eval = get_value
