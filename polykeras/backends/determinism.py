@@ -22,6 +22,12 @@ def prepare() -> None:
     os.environ["XLA_FLAGS"] = " ".join([flags, *missing]).strip()
 
 
+def _numpy() -> None:
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(1, "blas")  # NumPy is imported by now, too late for an environment variable
+
+
 def _torch() -> None:
     import torch
 
@@ -41,7 +47,7 @@ def _tensorflow() -> None:
         tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
-_ENGINES = {"torch": _torch, "tensorflow": _tensorflow}
+_ENGINES = {"numpy": _numpy, "torch": _torch, "tensorflow": _tensorflow}
 
 
 def settle(name: str) -> None:
