@@ -85,7 +85,16 @@ for _name in ("Distiller", "FeatureDistillation", "LogitsDistillation"):
     registry.register_later(_name, "polykeras.distillation")
 for _name in ("SlicingOpLambda", "TFOpLambda"):
     registry.register_later(_name, "polykeras.interop.tensorflow_functions")
-for _name in ("AbsMaxQuantizer", "Int4QuantizationConfig", "Int8QuantizationConfig", "QuantizationConfig", "Quantizer"):
+for _name in (
+    "AWQConfig",
+    "AbsMaxQuantizer",
+    "Float8QuantizationConfig",
+    "GPTQConfig",
+    "Int4QuantizationConfig",
+    "Int8QuantizationConfig",
+    "QuantizationConfig",
+    "Quantizer",
+):
     registry.register_later(_name, "polykeras.quantizers")
 registry.register_later("LayerScale", "polykeras.applications.convnext")
 registry.register_later("CustomScaleLayer", "polykeras.applications.inception_resnet_v2")

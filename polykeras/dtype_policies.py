@@ -94,7 +94,7 @@ class QuantizedDTypePolicy(DTypePolicy):
     """Policy of a layer whose weights are quantized; see ``Model.quantize``.
 
     Args:
-        mode: ``"int8"`` or ``"int4"``, and, only to be read in configs of Keras 3, ``"float8"``, ``"gptq"``, ``"awq"``.
+        mode: ``"int8"``, ``"int4"``, ``"float8"``, ``"gptq"`` or ``"awq"``.
         source_name: str, name of the layer's policy before quantization; default None, for the global one.
 
     Raises:
@@ -141,8 +141,66 @@ class Int4DTypePolicy(QuantizedDTypePolicy):
         return {"mode": f"int4/{self.block_size}", "source_name": self.source_name}
 
 
+class _CalibratedDTypePolicy(QuantizedDTypePolicy):
+    """Base class of the policies of layers that were quantized for the inputs in a dataset."""
+
+    _mode: str
+    _bits: tuple[int, ...]
+
+    def __init__(self, mode: str, source_name: str | None = None) -> None:
+        name, *numbers = mode.split("/")
+        is_known = name == self._mode and len(numbers) == 2 and all(x.removeprefix("-").isdecimal() for x in numbers)
+        weight_bits, group_size = map(int, numbers) if is_known else (0, 0)
+        if weight_bits not in self._bits or group_size < -1 or group_size == 0:
+            raise ValueError(
+                f"Expected mode to be '{self._mode}/<weight_bits>/<group_size>' with weight_bits among {self._bits}, "
+                f"such as '{self._mode}/4/128'. Received: {mode!r}."
+            )
+        super().__init__(name, source_name)
+        self.weight_bits, self.group_size = weight_bits, group_size
+        self.name = f"{mode}_from_{self.source_name}"
+
+    def get_config(self) -> dict:
+        return {"mode": f"{self._mode}/{self.weight_bits}/{self.group_size}", "source_name": self.source_name}
+
+
+class GPTQDTypePolicy(_CalibratedDTypePolicy):
+    """Policy of a layer whose weights are integers that GPTQ chose.
+
+    Args:
+        mode: ``"gptq/<weight_bits>/<group_size>"``: 2, 3, 4 or 8 bits, and the number of inputs that share a scale,
+            -1 for all.
+        source_name: str, name of the layer's policy before quantization; default None, for the global one.
+
+    Raises:
+        ValueError: for another mode.
+
+    >>> GPTQDTypePolicy("gptq/4/128", "float32").group_size
+    128
+    """
+
+    _mode, _bits = "gptq", (2, 3, 4, 8)
+
+
+class AWQDTypePolicy(_CalibratedDTypePolicy):
+    """Policy of a layer whose weights are integers that AWQ chose.
+
+    Args:
+        mode: ``"awq/4/<group_size>"``, with the number of inputs that share a scale, -1 for all.
+        source_name: str, name of the layer's policy before quantization; default None, for the global one.
+
+    Raises:
+        ValueError: for another mode.
+
+    >>> AWQDTypePolicy("awq/4/128", "float32").weight_bits
+    4
+    """
+
+    _mode, _bits = "awq", (4,)
+
+
 class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
-    """Policy of float8 training, only to be read in configs of Keras 3.
+    """Policy of a layer that multiplies floats of 8 bits; see ``Layer.quantize``.
 
     Args:
         mode: ``"float8"``.
@@ -259,7 +317,11 @@ def get(identifier: Any) -> Any:
         mode, _, source = identifier.partition("_from_")
         if not source:
             return DTypePolicy(identifier)
-        return Int4DTypePolicy(mode, source) if "/" in mode else QuantizedDTypePolicy(mode, source)
+        kinds = {"int4": Int4DTypePolicy, "gptq": GPTQDTypePolicy, "awq": AWQDTypePolicy}
+        if mode == "float8":
+            return QuantizedFloat8DTypePolicy(mode, source)
+        kind = kinds.get(mode.partition("/")[0]) if "/" in mode else None
+        return (kind or QuantizedDTypePolicy)(mode, source)
     return DTypePolicy(dtypes.standardize(identifier))
 
 
@@ -291,7 +353,9 @@ def deserialize(config: dict, custom_objects: dict | None = None) -> Any:
 registry.add_family(
     "dtype_policies",
     {
+        "AWQDTypePolicy": AWQDTypePolicy,
         "DTypePolicy": DTypePolicy,
+        "GPTQDTypePolicy": GPTQDTypePolicy,
         "FloatDTypePolicy": DTypePolicy,
         "Int4DTypePolicy": Int4DTypePolicy,
         "QuantizedDTypePolicy": QuantizedDTypePolicy,

@@ -18,6 +18,7 @@ from polykeras.layers.advanced_activations import Softmax
 from polykeras.layers.arguments import choice, positive_int, rate_between
 from polykeras.layers.core import Dropout
 from polykeras.layers.dense import EinsumDense, outputs_together
+from polykeras.layers.hooks import calls_as_its_class
 from polykeras.layers.layer import Layer
 from polykeras.layers.weights import keep_options, options_config
 from polykeras.serialization import registry
@@ -467,7 +468,8 @@ class HeadedAttention(Layer):
         return ops.where(sees, outputs, 0.0)
 
     def _may_fuse(self, return_attention_scores: bool, training: bool | None) -> bool:
-        return not return_attention_scores and not (training and self.dropout > 0)
+        is_plain = calls_as_its_class(self._softmax) and calls_as_its_class(self._dropout_layer)
+        return is_plain and not return_attention_scores and not (training and self.dropout > 0)
 
     def _compute_attention(
         self,

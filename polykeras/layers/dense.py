@@ -11,9 +11,11 @@ from typing import Any
 from polykeras import activations, initializers, ops
 from polykeras.core.arguments import with_python_numbers
 from polykeras.layers.arguments import legacy_arguments, positive_int
+from polykeras.layers.hooks import calls_as_its_class
 from polykeras.layers.input_spec import InputSpec
+from polykeras.layers.integer_encodings import WeightAxes
 from polykeras.layers.layer import Layer
-from polykeras.layers.quantization import IntegerFormat, QuantizedWeights, given_config
+from polykeras.layers.quantization import QuantizedWeights, given_config
 from polykeras.layers.weights import LowRankKernel, add_weight, keep_options, known_size, options_config
 from polykeras.ops import fused
 
@@ -56,6 +58,7 @@ class Dense(QuantizedWeights, LowRankKernel, Layer):
     """
 
     _takes_structured = True
+    _takes_float8 = True
 
     @_old_names
     def __init__(
@@ -96,12 +99,13 @@ class Dense(QuantizedWeights, LowRankKernel, Layer):
             self._kernel = add_weight(self, "kernel", self._kernel_shape)
         if self.use_bias:
             self.bias = add_weight(self, "bias", (self.units,))
+        self._add_float8()
         self.input_spec = InputSpec(min_ndim=1, axes={-1: width})
         if self.lora_rank:
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
-    def _integer_formats(self) -> dict[str, IntegerFormat]:
-        return {"_kernel": IntegerFormat("kernel", self._kernel_shape, reduced_axes=(0,), scale_axes=(1,))}
+    def _integer_axes(self) -> dict[str, WeightAxes]:
+        return {"_kernel": WeightAxes("kernel", self._kernel_shape, reduced_axes=(0,), scale_axes=(1,))}
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Apply the layer to the inputs.
@@ -112,7 +116,7 @@ class Dense(QuantizedWeights, LowRankKernel, Layer):
 
         Shapes: (..., n) to (..., units).
         """
-        outputs = self._multiplied(ops.dense, inputs)
+        outputs = self._multiplied(ops.dense, inputs, training)
         return outputs if self.activation in (None, activations.linear) else self.activation(outputs)
 
     def get_config(self) -> dict:
@@ -155,6 +159,8 @@ class EinsumDense(QuantizedWeights, LowRankKernel, Layer):
     >>> keras.layers.EinsumDense("abc,cde->abde", (None, 4, 5), bias_axes="de")(np.ones((2, 7, 3))).shape
     (2, 7, 4, 5)
     """
+
+    _takes_float8 = True
 
     def __init__(
         self,
@@ -258,6 +264,7 @@ class EinsumDense(QuantizedWeights, LowRankKernel, Layer):
             ones = (1,) * (len(input_shape) - len(self._letters[0])) if self._elides_right else ()
             shape = tuple(sizes[letter] if letter in self.bias_axes else 1 for letter in outputs[first:])
             self.bias = add_weight(self, "bias", (*shape, *ones))
+        self._add_float8()
         if self.lora_rank:
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
@@ -269,13 +276,13 @@ class EinsumDense(QuantizedWeights, LowRankKernel, Layer):
         is_matrix = bound and rest and not self._elides_right and outputs == inputs[:-bound] + rest
         return bound if is_matrix and (self.bias is None or self.bias_axes == rest) else 0
 
-    def _integer_formats(self) -> dict[str, IntegerFormat]:
+    def _integer_axes(self) -> dict[str, WeightAxes]:
         _, kernel, outputs = self._letters
         reduced = tuple(axis for axis, letter in enumerate(kernel) if letter not in outputs)
         scale: tuple[int | None, ...] = tuple(kernel.index(x) if x in kernel else None for x in outputs)
         elided = (None,) * self._elided()
         scale = (*scale, *elided) if self._elides_right else (*elided, *scale)
-        return {"_kernel": IntegerFormat("kernel", self._kernel_shape, reduced_axes=reduced, scale_axes=scale)}
+        return {"_kernel": WeightAxes("kernel", self._kernel_shape, reduced_axes=reduced, scale_axes=scale)}
 
     def _elided(self) -> int:
         """The number of axes that ``...`` stands for."""
@@ -286,6 +293,13 @@ class EinsumDense(QuantizedWeights, LowRankKernel, Layer):
         inputs, _, outputs = self._letters
         first = 0 if self._elides_right else self._elided()
         return tuple(first + axis for axis, letter in enumerate(inputs) if letter not in outputs)
+
+    def _input_rows(self, inputs: Any) -> Any:
+        letters, kernel, outputs = self._letters
+        first = 0 if self._elides_right else self._elided()
+        axes = [first + letters.index(letter) for letter in kernel if letter not in outputs]
+        others = [axis for axis in range(len(ops.shape(inputs))) if axis not in axes]
+        return ops.reshape(ops.transpose(inputs, (*others, *axes)), (-1, self._integer_axes()["_kernel"].shared_size))
 
     def _product(self, inputs: Any, kernel: Any, bias: Any) -> Any:
         bound, shape = self._bound_axes(), ops.shape(inputs)
@@ -323,7 +337,7 @@ class EinsumDense(QuantizedWeights, LowRankKernel, Layer):
 
         Shapes: given by the equation, such as (a, b, c) to (a, b, d) for ``"abc,cd->abd"``.
         """
-        outputs = self._multiplied(self._product, inputs)
+        outputs = self._multiplied(self._product, inputs, training)
         return outputs if self.activation in (None, activations.linear) else self.activation(outputs)
 
     def get_config(self) -> dict:
@@ -344,6 +358,7 @@ def outputs_together(layers: Sequence[EinsumDense], inputs: Any) -> list:
     shape, bounds = ops.shape(inputs), {layer._bound_axes() for layer in layers}
     are_plain = all(
         type(layer) is EinsumDense
+        and calls_as_its_class(layer)
         and layer.activation is activations.linear
         and layer.activity_regularizer is None
         and not layer._is_quantized

@@ -10,8 +10,9 @@ from polykeras.backends.shared.structured import is_structured
 from polykeras.core import dtypes, masks, shape_inference
 from polykeras.core.context import context
 from polykeras.layers.arguments import legacy_arguments, positive_int
+from polykeras.layers.integer_encodings import WeightAxes
 from polykeras.layers.layer import Layer
-from polykeras.layers.quantization import IntegerFormat, QuantizedWeights, given_config
+from polykeras.layers.quantization import QuantizedWeights, given_config
 from polykeras.layers.weights import LowRankUpdate
 
 
@@ -113,10 +114,9 @@ class Embedding(QuantizedWeights, LowRankUpdate, Layer):
     def embeddings(self, value: Any) -> None:
         self._embeddings = value
 
-    def _integer_formats(self) -> dict[str, IntegerFormat]:
+    def _integer_axes(self) -> dict[str, WeightAxes]:
         shape = (self.input_dim, self.output_dim)
-        form = IntegerFormat("embeddings", shape, reduced_axes=(1,), scale_axes=(0,), shared_axis=-1)
-        return {"_embeddings": form}
+        return {"_embeddings": WeightAxes("embeddings", shape, reduced_axes=(1,), scale_axes=(0,), shared_axis=-1)}
 
     def call(self, inputs: Any) -> Any:
         """Apply the layer to the inputs.
@@ -228,17 +228,17 @@ class ReversibleEmbedding(Embedding):
             input_shape: accepted for compatibility and ignored; default None.
         """
         super().build(input_shape)
-        if not self.tie_weights and not self._is_quantized:
+        if not self.tie_weights and not self._holds_integers:
             shape = (self.output_dim, self.input_dim)
             self.reverse_embeddings = self.add_weight(shape, self.embeddings_initializer, name="reverse_embeddings")
 
-    def _integer_formats(self) -> dict[str, IntegerFormat]:
-        formats = super()._integer_formats()
+    def _integer_axes(self) -> dict[str, WeightAxes]:
+        weights = super()._integer_axes()
         if not self.tie_weights:
             shape = (self.output_dim, self.input_dim)
-            form = IntegerFormat("reverse_embeddings", shape, reduced_axes=(0,), scale_axes=(1,), packed_axis=0)
-            formats["reverse_embeddings"] = form
-        return formats
+            axes = WeightAxes("reverse_embeddings", shape, reduced_axes=(0,), scale_axes=(1,), packed_axis=0)
+            weights["reverse_embeddings"] = axes
+        return weights
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:
         """Apply the layer to the inputs.

@@ -10,6 +10,11 @@ from polykeras import backends
 from polykeras.capture.stamp import note_inside
 
 
+def calls_as_its_class(layer: Any) -> bool:
+    """Whether no hook and no program has replaced the ``call`` of a layer, so that others may compute its part."""
+    return "call" not in vars(layer)
+
+
 class HookedCall:
     """Replacement of a layer's ``call`` while the layer has hooks.
 

@@ -65,7 +65,7 @@ class Keras3Names(Whole):
 
     @property
     def quantization_mode(self) -> str | None:
-        """The quantization mode of the weights, "int8" or "int4"; None for floats."""
+        """The quantization mode of the weights, such as "int8"; None for floats."""
         return self.dtype_policy.quantization_mode
 
     def quantize(self, mode: str | None = None, type_check: bool = True, config: Any = None) -> None:
@@ -84,6 +84,13 @@ class Keras3Names(Whole):
             f"'int8' or 'int4'. Received: a {type(self).__name__}, mode={mode!r}, config={config!r}."
         )
 
+    def _become_quantized(self, config: Any) -> None:
+        """Take the form that layers have after ``quantize``, before weights are loaded."""
+        self.quantize(type_check=False, config=config)
+
+    def _check_can_be_quantized(self, type_check: bool) -> None:
+        """Raise an error if ``quantize`` would."""
+
     def _quantized_layers(self) -> dict[str, Any]:
         if getattr(self, "_graph_plan", None) is not None or hasattr(self, "_sequential_layers"):
             return {}  # its config has those of its layers
@@ -95,4 +102,4 @@ class Keras3Names(Whole):
         for number, config in configs.items():
             layer = layers.get(int(number))
             if layer is not None and layer.built and not layer._is_quantized:
-                layer.quantize(type_check=False, config=config)
+                layer._become_quantized(config)

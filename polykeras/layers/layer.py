@@ -173,8 +173,6 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         policy = dtype_policies.get(policy)
         self._dtype_policies = policy
         self.dtype_policy = policy[self.path] if isinstance(policy, dtype_policies.DTypePolicyMap) else policy
-        if self.dtype_policy.quantization_mode not in (None, "int8", "int4"):
-            self.quantize(self.dtype_policy.quantization_mode)
         self.compute_dtype = self.dtype_policy.compute_dtype
         self.variable_dtype = self.dtype_policy.variable_dtype
         self._casts_variables = self.autocast and self.compute_dtype != self.variable_dtype

@@ -13,6 +13,7 @@ from polykeras.backends.contract.spec import SPEC
 from polykeras.core import trees
 from polykeras.core.variables import Variable, autocast
 from polykeras.layers.dropout_masks import DropoutMasks
+from polykeras.layers.hooks import calls_as_its_class
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 from polykeras.layers.recurrent_cells import Cell, StackedRNNCells, check_cell, initial_states, output_size_of, step_of
@@ -393,7 +394,7 @@ def _unrolled(step: Callable, carry: Any, rows: tuple) -> tuple:
 
 def _is_standard(cell: Any) -> bool:
     """Whether a cell is one of ours, with our ``call``, whose parts may run for all steps at once."""
-    return isinstance(cell, Cell) and type(cell).call is Cell.call and "call" not in vars(cell)
+    return isinstance(cell, Cell) and type(cell).call is Cell.call and calls_as_its_class(cell)
 
 
 @contextlib.contextmanager

@@ -161,14 +161,10 @@ class LowRankUpdate(Layer):
 
         Raises:
             ValueError: if the layer is not built, has a constraint on the weight, or uses LoRA already.
+            NotImplementedError: if the weight is held as integers of "gptq" or "awq".
         """
+        self._check_lora()
         name = self._updated_weight
-        constraint = getattr(self, f"{name}_constraint")
-        if not self._own_weights or self.lora_enabled or constraint is not None:
-            raise ValueError(
-                f"Layer {self.path!r}: Expected a built layer without LoRA or a constraint of the {name}. Received: "
-                f"built={bool(self._own_weights)}, lora_enabled={self.lora_enabled}, {name}_constraint={constraint}."
-            )
         *outer, width = ops.shape(self._floats(f"_{name}"))
         options = {"dtype": "float32", "regularizer": getattr(self, f"{name}_regularizer")}
         for side, shape, initializer in (("a", (*outer, rank), a_initializer), ("b", (rank, width), b_initializer)):
@@ -177,6 +173,15 @@ class LowRankUpdate(Layer):
         getattr(self, f"_{name}").trainable = False
         self.lora_enabled = True
         self._keep_lora(rank, lora_alpha)
+
+    def _check_lora(self) -> None:
+        name = self._updated_weight
+        constraint = getattr(self, f"{name}_constraint")
+        if not self._own_weights or self.lora_enabled or constraint is not None:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected a built layer without LoRA or a constraint of the {name}. Received: "
+                f"built={bool(self._own_weights)}, lora_enabled={self.lora_enabled}, {name}_constraint={constraint}."
+            )
 
     def _stored_variables(self) -> list:
         own = super()._stored_variables()

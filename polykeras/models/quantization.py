@@ -31,10 +31,11 @@ class Quantization(Trainer):
         As "int8" a weight takes a quarter of the memory of float32, as "int4" an eighth. The model's outputs change
         by what the rounding of weights costs, and with "int8" that of the inputs of layers. Quantized weights are not
         trained any more; ``enable_lora`` adds trained updates to them. Other layers stay as they are, with a warning if
-        they have weights.
+        they have weights. "gptq" and "awq" choose the integers of dense layers for the inputs in a dataset, in blocks
+        of layers that ``get_quantization_layer_structure`` or the config names, and change nothing outside of them.
 
         Args:
-            mode: "int8" or "int4"; default None, for that of the config.
+            mode: "int8", "int4", "gptq" or "awq"; default None, for that of the config.
             config: ``keras.quantizers.QuantizationConfig``; default None, for that of the mode.
             filters: regular expression that names of layers must contain, several of them, or function of a layer
                 that says whether it is meant; default None, for all layers.
@@ -55,6 +56,9 @@ class Quantization(Trainer):
         from polykeras.quantizers.configs import resolved_config
 
         config = resolved_config(mode, config)
+        if config.is_calibrated:
+            self._quantize_blocks(config, filters, type_check)
+            return
         left = []
         for layer in self._flatten_layers():
             if layer is self or len(layer._flatten_layers()) > 1 or not _is_meant(layer, filters):
@@ -64,13 +68,61 @@ class Quantization(Trainer):
             except NotImplementedError:
                 left += [layer] if layer.weights else []
         self._post_quantize(config.mode)
+        tables = "" if config.mode == "float8" else ", Embedding, ReversibleEmbedding"
+        self._warn_of(left, f"Dense, EinsumDense{tables}")
+
+    def _warn_of(self, left: list, classes: str) -> None:
         if left:
             names = naming.listed([f"{layer.path} ({type(layer).__name__})" for layer in left], 200)
             warnings.warn(
-                f"Model {self.name!r}: Expected layers whose weights can be integers: Dense, EinsumDense, Embedding, "
-                f"ReversibleEmbedding. Received others too, which stay as they are: {names}.",
-                stacklevel=2,
+                f"Model {self.name!r}: Expected layers that can be quantized: {classes}. Received others too, which "
+                f"stay as they are: {names}.",
+                stacklevel=3,
             )
+
+    def get_quantization_layer_structure(self, mode: str | None = None) -> dict | None:
+        """Return the parts of the model that "gptq" and "awq" quantize one after another; models override it.
+
+        Args:
+            mode: "gptq" or "awq"; default None.
+
+        Returns:
+            A dict with the lists "pre_block_layers", of layers that token ids pass first, and "sequential_blocks", of
+            layers after one another whose dense layers are quantized; None if it is not known.
+
+        >>> import polykeras as keras
+        >>> keras.Sequential([keras.layers.Dense(2)]).get_quantization_layer_structure("gptq") is None
+        True
+        """
+        return None
+
+    def _quantize_blocks(self, config: Any, filters: Any, type_check: bool) -> None:
+        from polykeras.models.calibration import quantize_blocks
+
+        structure = config.quantization_layer_structure or self.get_quantization_layer_structure(config.mode)
+        if structure is None:
+            raise ValueError(
+                f"Model {self.name!r}: Expected a dict with 'pre_block_layers' and 'sequential_blocks' from "
+                f"get_quantization_layer_structure({config.mode!r}), or as quantization_layer_structure of the config. "
+                f"Received: None."
+            )
+
+        left = []
+
+        def is_meant(layer: Layer) -> bool:
+            if not _is_meant(layer, filters):
+                return False
+            try:
+                layer._check_can_be_quantized(type_check)
+            except NotImplementedError:
+                left.append(layer)
+                return False
+            return True
+
+        with self._on_own_backend():
+            quantize_blocks(structure, config, is_meant)
+        self._post_quantize(config.mode)
+        self._warn_of(left, "Dense, EinsumDense")
 
     def _post_quantize(self, mode: str, **kwargs: Any) -> None:
         """Forget what was compiled for the weights before; packages override it to forget their own functions."""

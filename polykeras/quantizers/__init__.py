@@ -12,13 +12,20 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras.core import naming
-from polykeras.quantizers.configs import Int4QuantizationConfig, Int8QuantizationConfig, QuantizationConfig
+from polykeras.quantizers.awq import AWQConfig
+from polykeras.quantizers.configs import (
+    Float8QuantizationConfig,
+    Int4QuantizationConfig,
+    Int8QuantizationConfig,
+    QuantizationConfig,
+)
 from polykeras.quantizers.floats import (
     compute_float8_amax_history,
     compute_float8_scale,
     fake_quant_with_min_max_vars,
     quantize_and_dequantize,
 )
+from polykeras.quantizers.gptq import GPTQConfig
 from polykeras.quantizers.integers import (
     abs_max_quantize,
     abs_max_quantize_grouped_with_zero_point,
@@ -30,7 +37,16 @@ from polykeras.serialization import registry
 
 _CLASSES = {
     cls.__name__: cls
-    for cls in (AbsMaxQuantizer, Int4QuantizationConfig, Int8QuantizationConfig, QuantizationConfig, Quantizer)
+    for cls in (
+        AbsMaxQuantizer,
+        AWQConfig,
+        Float8QuantizationConfig,
+        GPTQConfig,
+        Int4QuantizationConfig,
+        Int8QuantizationConfig,
+        QuantizationConfig,
+        Quantizer,
+    )
 }
 
 registry.add_family("quantizers", {**_CLASSES, **{naming.snake_case(name): cls for name, cls in _CLASSES.items()}})
@@ -82,7 +98,10 @@ def get(identifier: Any, **kwargs: Any) -> Any:
 
 
 __all__ = [
+    "AWQConfig",
     "AbsMaxQuantizer",
+    "Float8QuantizationConfig",
+    "GPTQConfig",
     "Int4QuantizationConfig",
     "Int8QuantizationConfig",
     "QuantizationConfig",

@@ -22,6 +22,8 @@ class QuantizationConfig(Stamped):
     """
 
     mode: str
+    #: Whether the weights depend on the inputs that layers have had.
+    is_calibrated = False
 
     def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = None) -> None:
         self.weight_quantizer = weight_quantizer
@@ -42,6 +44,10 @@ class QuantizationConfig(Stamped):
             config: dict, as ``get_config`` returns.
         """
         return cls(**registry.deserialize(config))
+
+    def dtype_policy_string(self) -> str:
+        """Return the start of the name of the dtype policy of layers that are quantized so."""
+        return self.mode
 
     def _check_weights(self, value_range: tuple[int, int] | None) -> None:
         quantizer = self.weight_quantizer
@@ -114,6 +120,9 @@ class Int4QuantizationConfig(QuantizationConfig):
         self.block_size = block_size
         self._check_weights(INT4_RANGE)
 
+    def dtype_policy_string(self) -> str:
+        return f"int4/{self.block_size or -1}"
+
     def get_config(self) -> dict:
         return {**super().get_config(), "block_size": self.block_size}
 
@@ -122,7 +131,27 @@ class Int4QuantizationConfig(QuantizationConfig):
         return super().from_config({"block_size": None, **config})
 
 
-_DEFAULTS = {"int8": Int8QuantizationConfig, "int4": Int4QuantizationConfig}
+class Float8QuantizationConfig(QuantizationConfig):
+    """Products of inputs and weights that are rounded to floats of 8 bits, in training too.
+
+    Scales follow the largest magnitudes of the last steps; gradients are rounded with more range and fewer digits.
+
+    Source: Micikevicius et al., "FP8 formats for deep learning" (2022), https://arxiv.org/abs/2209.05433.
+
+    >>> Float8QuantizationConfig().mode
+    'float8'
+    """
+
+    mode = "float8"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def get_config(self) -> dict:
+        return {}
+
+
+_DEFAULTS = {"int8": Int8QuantizationConfig, "int4": Int4QuantizationConfig, "float8": Float8QuantizationConfig}
 
 
 def resolved_config(mode: str | None, config: Any) -> QuantizationConfig:
@@ -135,18 +164,14 @@ def resolved_config(mode: str | None, config: Any) -> QuantizationConfig:
     Raises:
         ValueError: for neither, an unknown mode, or a config of another mode.
         TypeError: for a config of another type.
-        NotImplementedError: for a mode of Keras 3 that is missing.
     """
     if isinstance(config, str):
         mode, config = config, None
     if config is None:
-        if mode in ("float8", "gptq", "awq"):
-            raise NotImplementedError(
-                f"Expected mode to be 'int8' or 'int4'. Received: {mode!r}, which isn't supported."
-            )
         if mode not in _DEFAULTS:
             raise ValueError(
-                f"Expected mode to be 'int8' or 'int4', or a config. Received: mode={mode!r}, config=None."
+                f"Expected mode to be 'int8', 'int4' or 'float8', or a config, which 'gptq' and 'awq' need. Received: "
+                f"mode={mode!r}, config=None."
             )
         return _DEFAULTS[mode]()
     if not isinstance(config, QuantizationConfig):

@@ -236,6 +236,33 @@ def test_hooks_of_layers_inside_run_in_every_call_and_in_fit():
     assert "call" not in vars(model.layers[1])
 
 
+@pytest.mark.parametrize(
+    ("make", "count"),
+    [
+        (lambda: keras.layers.MultiHeadAttention(2, 4, dropout=0.1), 2),
+        (lambda: keras.layers.GroupQueryAttention(4, 4, 2), 2),
+        (lambda: keras.layers.Bidirectional(keras.layers.LSTM(3)), 1),
+        (lambda: keras.layers.RNN([keras.layers.GRUCell(3), keras.layers.SimpleRNNCell(2)]), 1),
+        (lambda: keras.layers.TimeDistributed(keras.layers.Dense(3)), 1),
+        (lambda: keras.layers.ConvLSTM1D(2, 2), 1),
+        (lambda: keras.layers.SpectralNormalization(keras.layers.Dense(2)), 1),
+    ],
+)
+@pytest.mark.parametrize("is_self_attention", [True, False])
+def test_hooks_of_all_parts_of_a_layer_run(make, count, is_self_attention):
+    layer, seen = make(), set()
+    x = torch.randn(2, 4, 8)
+    x = x[..., None] if isinstance(layer, keras.layers.ConvLSTM1D) else x
+    inputs = (x, x if is_self_attention else x + 1)[:count]
+    layer(*inputs)
+    stack = keras.layers.StackedRNNCells  # its cells are called one by one
+    parts = [part for part in layer._flatten_layers(include_self=False) if not isinstance(part, stack)]
+    for part in parts:
+        part.register_forward_pre_hook(lambda part, inputs: seen.add(part.name))
+    layer(*inputs)
+    assert seen == {part.name for part in parts}
+
+
 def test_hooks_before_a_call_change_inputs_and_run_in_order():
     layer, seen = keras.layers.ReLU(), []
     layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0] - 1,))
