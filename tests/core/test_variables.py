@@ -126,7 +126,7 @@ def test_values_read_from_variables_are_not_changed_by_training(backend, name):
     model = keras.Sequential(
         [keras.Input((3,)), keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
     )
-    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "mse")
     x = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
     model.fit(x, x[:, :1], batch_size=4, epochs=3, verbose=0)
     value = READERS[name](model)
