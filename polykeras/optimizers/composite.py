@@ -8,6 +8,7 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any, Self
 
 from polykeras import ops
+from polykeras.core import turns
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 from polykeras.initializers import Constant
@@ -60,10 +61,15 @@ class LossScaleOptimizer(Optimizer):
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
-        start = Constant(self.initial_scale)
-        self.step_counter = self.add_variable((), "zeros", "int32", name="step_counter", on_host=True)
-        self.dynamic_scale = self.add_variable((), start, "float32", name="dynamic_scale", on_host=True)
+        self._add_scale()
         self.inner_optimizer.build(variables)
+
+    def _add_scale(self) -> None:
+        with turns.growing():
+            if not hasattr(self, "dynamic_scale"):
+                start = Constant(self.initial_scale)
+                self.step_counter = self.add_variable((), "zeros", "int32", name="step_counter", on_host=True)
+                self.dynamic_scale = self.add_variable((), start, "float32", name="dynamic_scale", on_host=True)
 
     @property
     def variables(self) -> list[Variable]:
@@ -118,7 +124,9 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer.iterations = value
 
     def scale_loss(self, loss: Any) -> Any:
-        return ops.multiply(loss, scalars.concrete(self.dynamic_scale) if self.built else self.initial_scale)
+        if not self.built:  # a function that is traced once, before apply builds the rest, reads it in every call
+            self._add_scale()
+        return ops.multiply(loss, scalars.concrete(self.dynamic_scale))
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
         self.inner_optimizer.finalize_variable_values(var_list)

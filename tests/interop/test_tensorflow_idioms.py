@@ -44,6 +44,27 @@ def test_a_loop_with_a_tape_trains_as_fit_does(as_function, fitted_before):
     np.testing.assert_allclose(model.predict(X, verbose=0), other.predict(X, verbose=0), rtol=1e-4)
 
 
+@pytest.mark.parametrize("as_function", [False, True])
+def test_a_loop_scales_its_loss_by_what_the_optimizer_scales_back(as_function):
+    """The scale of a power of two changes no gradient, but a function may be traced before the optimizer is built."""
+    model, other = make_model(), make_model()
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), 4.0, dynamic_growth_steps=2)
+    expected = losses_of_fit(other, keras.optimizers.SGD(0.1))
+
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(y - model(x, training=True)))
+            scaled = optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, model.trainable_weights)
+        optimizer.apply_gradients(zip(gradients, model.trainable_weights, strict=True))
+        return loss, scaled / loss
+
+    step = tf.function(step) if as_function else step
+    losses, scales = zip(*[step(tf.constant(X), tf.constant(Y)) for _ in range(5)], strict=True)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    np.testing.assert_allclose(scales, [4, 4, 8, 8, 16], rtol=1e-5)
+
+
 def test_tapes_by_inputs_persistent_and_of_higher_order():
     v, x = keras.Variable(3.0), tf.constant(2.0)
     with tf.GradientTape(persistent=True) as outer:
