@@ -106,7 +106,7 @@ def pure(function: Callable, variables: list[Variable]) -> Callable:
     """
 
     def call(values: list, *inputs: Any) -> tuple:
-        values = [x.raw if isinstance(x, Variable) else x for x in values]
+        values = [x.uncast if isinstance(x, Variable) else x for x in values]
         with recording() as assigned, holding(dict(zip(variables, values, strict=True))) as slots:
             result = values_of(function(*inputs))
             check_owned(assigned, variables)

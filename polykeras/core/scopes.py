@@ -183,7 +183,7 @@ def remat(f: Callable) -> Callable:
             # Engines differentiate only with respect to arguments, so variables are passed as arguments.
             return functionalization.pure(run, variables)(list(arrays[len(indices) :]), *arrays[: len(indices)])[1]
 
-        return backend.checkpoint(inner)(*(leaves[n] for n in indices), *(v.raw for v in variables))
+        return backend.checkpoint(inner)(*(leaves[n] for n in indices), *(v.uncast for v in variables))
 
     return call
 

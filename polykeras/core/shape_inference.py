@@ -258,6 +258,9 @@ class StandIns(dict):
 
     __getitem__ = get
 
+    def __contains__(self, variable: Any) -> bool:
+        return True
+
     def copy(self) -> StandIns:
         return StandIns(self._engine, self, self.notes)
 

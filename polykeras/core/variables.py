@@ -278,7 +278,7 @@ class Variable(EngineProtocols, Operators):
             value = self._materialize()
         elif self._backend_name != backend.name:
             value = self._foreign(backend)
-        if scope.values is None and backend.shows and self._backend_name == backend.name:
+        if backend.shows and (scope.values is None or self not in scope.values) and self._backend_name == backend.name:
             value = backend.show(self, value)
         elif backend.holds_state:
             value = backend.read(value)
@@ -325,9 +325,15 @@ class Variable(EngineProtocols, Operators):
             return SpecArray(self.shape, self.dtype)
         value = self.in_slot()
         value = self._materialize() if value is None else value
-        if scope.values is None and backend.is_tracing():
+        if (scope.values is None or self not in scope.values) and backend.is_tracing():
             return backend.show(self, value)
         return backend.read(value) if backend.holds_state else value
+
+    @property
+    def uncast(self) -> Any:
+        """The array that the engine's own gradients follow, never cast to the compute dtype of a layer."""
+        with autocast(None):
+            return self.array
 
     def _materialize(self) -> Any:
         waits = contextlib.nullcontext() if self.turn is None else self.turn.current().reading()

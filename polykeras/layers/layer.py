@@ -904,6 +904,6 @@ backends.join(Layer)
 def _penalty(weight: Variable) -> Any:
     """Return what the regularizer of a weight adds to the loss."""
     if not penalties_are_symbolic or scope.values is not None or backends.current().is_symbolic:
-        return inferred(weight.regularizer, weight.raw)
+        return inferred(weight.regularizer, weight.uncast)
     regularizer: Any = weight.regularizer
     return graph.record(lambda: regularizer(weight.array), (), {}, "regularizer")

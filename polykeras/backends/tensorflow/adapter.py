@@ -157,9 +157,13 @@ with contextlib.suppress(ImportError):
 
 try:
     from tensorflow.python.pywrap_tfe import TFE_Py_TapeSetIsEmpty as _has_no_tape
+    from tensorflow.python.pywrap_tfe import TFE_Py_TapeSetIsStopped as _is_stopped
 except ImportError:  # then reading costs a little more
 
     def _has_no_tape() -> bool:
+        return False
+
+    def _is_stopped() -> bool:
         return False
 
 
@@ -313,7 +317,9 @@ class TensorflowBackend(Backend):
         return array if variable.leaf is None and not self._has_tape() else self.own(variable)
 
     def _has_tape(self) -> bool:
-        return self.is_tracing() or self.is_differentiating()
+        # A function with a gradient of its own, such as tf.recompute_grad's, runs while recording is stopped,
+        # and watches the variables that it reads.
+        return self.is_tracing() or not _has_no_tape() or _is_stopped()
 
     def stored(self, variable: Any, array: Array) -> Any:
         own = variable.leaf
