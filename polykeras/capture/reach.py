@@ -121,6 +121,8 @@ class _Walk:
             self._visit(*self._pending.pop())
 
     def _add(self, value: Any, watched: bool) -> None:
+        # What moves the stamp is kept once, however it is reached: a number in it may become an input.
+        watched = watched and not isinstance(value, Stamped)
         if value.__class__ not in PLAIN and (id(value), watched) not in self._seen:
             self._seen[id(value), watched] = value
             self._pending.append((value, watched))

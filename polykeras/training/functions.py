@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from polykeras import backends
 from polykeras.training.data.batches import unpack_x_y_sample_weight
+from polykeras.training.data.sources import make_batch
 
 
 class StepFunctions:
@@ -17,6 +19,10 @@ class StepFunctions:
     predict_on_batch: Callable[..., Any]
     _check_compiled: Callable[[str], None]
     _on_batch: Callable[..., Any]
+    _on_own_backend: Callable[[], backends.use]
+    _prepare_for: Callable[[Any], None]
+    _step_for: Callable[..., Any]
+    _encode_strings: Callable[..., Any]
     train_function: Callable | None = None
     test_function: Callable | None = None
     predict_function: Callable | None = None
@@ -38,7 +44,7 @@ class StepFunctions:
         >>> sorted(train(iter([(np.ones((4, 2)), np.ones((4, 1)))])))
         ['loss']
         """
-        return self._step_function("train_function", lambda batch: self._logs_of("train", batch), force)
+        return self._step_function("train", lambda batch: self._logs_of("train", batch), force)
 
     def make_test_function(self, force: bool = False) -> Callable:
         """Return, and store as ``test_function``, a function that evaluates an iterator's next batch and returns logs.
@@ -46,7 +52,7 @@ class StepFunctions:
         Args:
             force: bool, whether to make it again; default False.
         """
-        return self._step_function("test_function", lambda batch: self._logs_of("test", batch), force)
+        return self._step_function("test", lambda batch: self._logs_of("test", batch), force)
 
     def make_predict_function(self, force: bool = False) -> Callable:
         """Return, and store as ``predict_function``, a function that returns the outputs for an iterator's next batch.
@@ -55,24 +61,26 @@ class StepFunctions:
             force: bool, whether to make it again; default False.
         """
 
-        def predict(batch: Any) -> Any:
-            return self.predict_on_batch(unpack_x_y_sample_weight(batch)[0])
+        return self._step_function("predict", self._outputs_of, force)
 
-        return self._step_function("predict_function", predict, force)
-
-    def _own_function(self, kind: str) -> Callable | None:
-        """Return the function of an iterator that a subclass's own ``make_<kind>_function`` makes; None without one."""
+    def _has_own_function(self, kind: str) -> bool:
+        """Whether a subclass has a ``make_<kind>_function`` of its own."""
         name = f"make_{kind}_function"
-        if getattr(type(self), name) is getattr(StepFunctions, name):
-            return None
-        made = getattr(self, name)()
+        return getattr(type(self), name) is not getattr(StepFunctions, name)
+
+    def _own_function(self, kind: str) -> Callable:
+        """Return the function of an iterator that a subclass's own ``make_<kind>_function`` makes."""
+        made = getattr(self, f"make_{kind}_function")()
         return getattr(self, f"{kind}_function") or made
 
-    def _step_function(self, name: str, run: Callable, force: bool) -> Callable:
+    def _step_function(self, kind: str, run: Callable, force: bool) -> Callable:
+        name = f"{kind}_function"
         if vars(self).get(name) is None or force:
 
             def function(iterator: Iterator) -> Any:
-                return run(next(iterator))
+                batch = next(iterator)
+                # A subclass may let the engine compile what it makes of this function.
+                return getattr(self, f"{kind}_step")(batch) if backends.current().is_tracing() else run(batch)
 
             vars(self)[name] = function
         return vars(self)[name]
@@ -80,4 +88,13 @@ class StepFunctions:
     def _logs_of(self, kind: str, batch: Any) -> dict:
         self._check_compiled(f"{kind}_function")
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
-        return self._on_batch(kind, x, y, sample_weight, None, True, False)
+        return self._on_batch(kind, x, y, sample_weight, None, True, False, own=False)
+
+    def _outputs_of(self, batch: Any) -> Any:
+        x = unpack_x_y_sample_weight(batch)[0]
+        if not self._has_own_function("predict"):
+            return self.predict_on_batch(x)
+        with self._on_own_backend():
+            batch = make_batch(x, encode=self._encode_strings)
+            self._prepare_for(batch)
+            return self._step_for("predict", batch, may_be_own=False)(batch)

@@ -60,6 +60,7 @@ else:
 
 #: The result of a step whose logs are deferred until someone reads them.
 _UNREAD: Any = None
+_STEPS = "train_step", "test_step", "make_train_function", "make_test_function"
 
 
 class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
@@ -428,17 +429,19 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """Return a context in which those layers are trainable that were when the model was compiled."""
         return contextlib.nullcontext() if self._settled is None else self._settled.in_force()
 
-    def _step_for(self, kind: str, batch: Any, defers_logs: bool = False) -> Captured:
+    def _step_for(self, kind: str, batch: Any, defers_logs: bool = False, may_be_own: bool = True) -> Captured:
         """Return the step of a kind.
 
         Args:
             defers_logs: bool, whether it may leave its results unread.
+            may_be_own: bool, whether to call the function that a subclass's own ``make_<kind>_function`` makes.
         """
+        is_own = may_be_own and self._has_own_function(kind)
         if kind == "train" and backends.current().shows:
             self._follow_program()
         with self._as_compiled():
             weights = [] if kind == "predict" else self.trainable_variables
-            settings = backends.current_name(), placement.state.distribution, defers_logs
+            settings = backends.current_name(), placement.state.distribution, defers_logs, is_own
             key = kind, tuple(map(id, weights)), trees.structure(batch), settings
             step = steps_of(self).get(key)
             if step is not None:
@@ -447,15 +450,15 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             with turns.growing():  # layers, optimizer and metrics create their variables together
                 step = steps_of(self).get(key)  # another thread may have made it meanwhile
                 if step is None:
-                    step = self._captured_step(kind, specs_of(backends.current(), batch))
+                    step = self._captured_step(kind, specs_of(backends.current(), batch), is_own)
                     step.weights = weights
                     steps_of(self).put(key, step)
                 step.step()
             self._renew_snapshot()
             return step
 
-    def _captured_step(self, kind: str, batch: Any) -> Captured:
-        own = self._own_function(kind)
+    def _captured_step(self, kind: str, batch: Any, is_own: bool) -> Captured:
+        own = self._own_function(kind) if is_own else None
 
         def make(function: Any, numbers: list) -> Any:
             def make_own() -> Any:
@@ -655,11 +658,10 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     @property
     def _has_own_logs(self) -> bool:
-        makers = (
-            *("train_step", "test_step", "compute_metrics", "get_metrics_result"),
-            *("make_train_function", "make_test_function"),
-        )
-        return any(getattr(type(self), name) is not getattr(Trainer, name) for name in makers)
+        return self._overrides(*_STEPS, "compute_metrics", "get_metrics_result")
+
+    def _overrides(self, *names: str) -> bool:
+        return any(getattr(type(self), name) is not getattr(Trainer, name) for name in names)
 
     def _listed(self, logs: dict) -> Any:
         """Return log values in the order of the metrics, then those a user's step adds, by name; a single one alone."""
@@ -705,9 +707,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     def _check_host_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
         """Reject, in host memory and before a step, targets on which the loss can't be computed."""
-        steps = ("train_step", "test_step", "make_train_function", "make_test_function")
-        has_own_steps = any(getattr(type(self), name) is not getattr(Trainer, name) for name in steps)
-        if y is None or self._compiled_parts.loss is None or has_own_steps:
+        if y is None or self._compiled_parts.loss is None or self._overrides(*_STEPS):
             return
         key = stamp.constants, *((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in trees.leaves(x))
         if self._compiled_parts.output_specs.get(key) is None:
@@ -850,7 +850,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         self._check_compiled("test_on_batch")
         return self._on_batch("test", x, y, sample_weight, None, return_dict, reset_metrics)
 
-    def _on_batch(self, kind: str, x: Any, y: Any, weight: Any, class_weight: Any, as_dict: bool, reset: bool) -> Any:
+    def _on_batch(
+        self, kind: str, x: Any, y: Any, weight: Any, class_weight: Any, as_dict: bool, reset: bool, own: bool = True
+    ) -> Any:
         with self._on_own_backend():
             class_weight = class_weights_in_order(class_weight, _output_names(self))
             batch = make_batch(
@@ -858,7 +860,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             )
             self._prepare_for(batch)
             with self._frozen_lists():
-                step = self._step_for(kind, batch)
+                step = self._step_for(kind, batch, may_be_own=own)
                 if reset:
                     self.reset_metrics()
                 with self._deferring(step):

@@ -128,6 +128,98 @@ def test_a_models_own_train_function_may_be_compiled_by_the_engine():
     assert len(traces) == 1
 
 
+class Wraps(keras.Sequential):
+    """Counts its steps around the functions that every model makes."""
+
+    steps = 0
+    compiler = staticmethod(lambda function: function)
+
+    def wrapped(self, kind, made):
+        if made is not vars(self).get(f"kept_{kind}"):
+            inner = self.compiler(made)
+
+            def counted(iterator):
+                self.steps += 1
+                return inner(iterator)
+
+            setattr(self, f"kept_{kind}", counted)
+            setattr(self, f"{kind}_function", counted)
+        return vars(self)[f"kept_{kind}"]
+
+    def make_train_function(self, force=False):
+        return self.wrapped("train", super().make_train_function(force))
+
+    def make_test_function(self, force=False):
+        return self.wrapped("test", super().make_test_function(force))
+
+    def make_predict_function(self, force=False):
+        return self.wrapped("predict", super().make_predict_function(force))
+
+
+def check_wrapped(kind):
+    model, plain = (
+        cls([keras.Input((3,)), keras.layers.BatchNormalization(), keras.layers.Dense(1, kernel_initializer="ones")])
+        for cls in (kind, keras.Sequential)
+    )
+    for each in (model, plain):
+        each.compile(keras.optimizers.SGD(0.1, momentum=0.5), "mse", metrics=["mae"])
+    found, expected = (
+        [
+            *each.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history.values(),
+            each.evaluate(X, Y, verbose=0),
+            each.predict(X, verbose=0),
+            each.train_on_batch(X, Y),
+            *each.get_weights(),
+        ]
+        for each in (model, plain)
+    )
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    assert model.steps == 2 * 2 + 1 + 1 + 1
+
+
+def test_own_step_functions_may_wrap_those_that_every_model_makes(backend):
+    check_wrapped(Wraps)
+
+
+def test_a_step_function_that_every_model_makes_may_be_compiled_by_the_engine():
+    tensorflow = pytest.importorskip("tensorflow")
+
+    class Compiles(Wraps):
+        compiler = staticmethod(tensorflow.function)
+
+    with keras.backends.use("tensorflow"):
+        check_wrapped(Compiles)
+
+
+@pytest.mark.parametrize("engine", [name for name in ("jax", "tensorflow") if name in keras.backends.available()])
+def test_a_number_that_changes_in_each_step_is_traced_a_few_times(engine):
+    """Also in a model that a function closes over, which it holds itself."""
+    traces = []
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.factor = keras.layers.Dense(1, kernel_initializer="ones"), 1.0
+            self.scale = lambda outputs: outputs * self.factor
+
+        def call(self, inputs):
+            traces.append(1)
+            return self.scale(self.dense(inputs))
+
+    def change(batch, logs):
+        model.factor += 1.0
+
+    with keras.backends.use(engine):
+        model = Net()
+        model.compile(keras.optimizers.SGD(0.0), "mae")
+        changing = keras.callbacks.LambdaCallback(on_train_batch_end=change)
+        x, y = np.repeat(X[:1], 24, 0), np.zeros((24, 1), "float32")
+        losses = model.fit(x, y, batch_size=1, epochs=1, verbose=0, callbacks=[changing]).history["loss"]
+    np.testing.assert_allclose(losses, abs(X[0].sum()) * np.mean(np.arange(1, 25)), rtol=1e-5)
+    assert len(traces) < 12
+
+
 # --------------------------------------------------------------- older methods
 
 
