@@ -8,9 +8,15 @@ from collections import ChainMap
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from polykeras import backends
 from polykeras.capture.eager import in_order
+from polykeras.core import naming
 from polykeras.core.variables import Variable
+
+#: The number of lists in the state of ``predict_step``: trainable and non-trainable variables.
+_PREDICTING = 2
 
 
 class DirectStep:
@@ -49,7 +55,8 @@ class StatelessStep:
     """A step that takes the training state and returns a new one.
 
     Args:
-        function: function of the state (a tuple of lists of arrays) and a batch; returns (logs, state).
+        function: function of the state (a tuple of lists of arrays) and a batch; returns (logs, state), or outputs and
+            the list of non-trainable arrays for a state of two lists, as ``predict_step`` does in Keras.
         groups: returns the variables of each list, in order.
         compiled: whether to let the engine compile it.
     """
@@ -62,7 +69,9 @@ class StatelessStep:
         self._names: Any = None
 
         def run(state: tuple, batch: Any) -> tuple:
-            logs, state = function(state, batch)
+            logs, state = _logs_and_state(
+                function(state, batch), groups(), getattr(function, "__qualname__", "the step")
+            )
             self._names = _names_of(logs)
             return logs, state
 
@@ -72,9 +81,56 @@ class StatelessStep:
         """Run the step on a batch, and store the state that it returns."""
         groups = self._groups()
         logs, state = self._run(tuple([v.raw for v in group] for group in groups), batch)
-        for group, values in zip(groups, state, strict=True):
+        for group, values in zip(_returned_of(groups), state, strict=True):
             assign_all(group, values)
         return in_order(logs, self._names)
+
+
+def _returned_of(groups: tuple) -> tuple:
+    """Return the groups that a step returns: predictions leave the weights that train as they are."""
+    return groups[1:] if len(groups) == _PREDICTING else groups
+
+
+def _logs_and_state(returned: Any, groups: tuple, where: str) -> tuple:
+    """Return the logs that a step returned, and the lists of arrays of its new state in the types of the variables.
+
+    Raises:
+        ValueError: for anything but these, with an array for each variable.
+    """
+    wanted = _returned_of(groups)
+    logs, state = returned if isinstance(returned, tuple | list) and len(returned) == 2 else (None, None)
+    lists: Any = [state] if len(wanted) == 1 else state
+    counts, sizes = _sizes(wanted), _sizes(lists)
+    if counts != sizes:
+        what = "outputs and the non-trainable variables" if len(wanted) == 1 else "logs and a state"
+        received = naming.short(returned) if sizes is None else f"lists of lengths {sizes}"
+        raise ValueError(
+            f"Expected {where}(state, data) to return {what}, with lists of lengths {counts}. Received: {received}."
+        )
+    groups_and_values = zip(wanted, lists, strict=True)
+    return logs, tuple([_fitting(*pair, where) for pair in zip(*both, strict=True)] for both in groups_and_values)
+
+
+def _fitting(variable: Variable, value: Any, where: str) -> Any:
+    """Return a new value for a variable in its dtype.
+
+    Raises:
+        ValueError: if the shape differs.
+    """
+    shape = tuple(np.shape(value))
+    if shape != variable.shape:
+        raise ValueError(
+            f"Expected {where}(state, data) to return {variable.path!r} in the shape {variable.shape}. "
+            f"Received: {shape}."
+        )
+    backend = backends.current()
+    return backend.cast(backend.array(value), variable.dtype)
+
+
+def _sizes(lists: Any) -> list[int] | None:
+    """Return the lengths of lists; None for anything else."""
+    is_whole = isinstance(lists, tuple | list) and all(isinstance(values, tuple | list) for values in lists)
+    return [len(values) for values in lists] if is_whole else None
 
 
 def _names_of(logs: Any) -> Any:

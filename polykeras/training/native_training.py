@@ -236,7 +236,7 @@ def also_of_states(step: Callable) -> Callable:
             return step(self, data)
         given, (batch,) = data, further
         logs, state = stateless(lambda: step(self, batch), self._state_groups(kind), given)
-        return logs, tuple(state)
+        return logs, state[1] if kind == "predict" else tuple(state)
 
     return run
 

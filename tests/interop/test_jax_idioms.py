@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import polykeras as keras
-from polykeras import backends
+from polykeras import backends, layers
 from tests.interop.idioms import (
     X,
     Y,
@@ -285,6 +285,70 @@ class BuildingOnSteps(NativeModel):
     def predict_step(self, state, data):
         outputs, state = super().predict_step(state, data)
         return 2 * outputs, state
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("layer", [layers.BatchNormalization, layers.ReLU, lambda: layers.Dropout(0.5)])
+def test_a_predict_step_of_states_returns_the_non_trainable_variables_as_in_keras(layer, eagerly):
+    class Net(keras.Model):
+        def predict_step(self, state, data):
+            trainable, others = state
+            x = keras.utils.unpack_x_y_sample_weight(data)[0]
+            outputs, others = self.stateless_call(trainable, others, x, training=False)
+            return {"twice": 2 * outputs, "best": jnp.argmax(outputs, -1)}, others
+
+    inputs = keras.Input((3,))
+    model = Net(inputs, layers.Dense(3)(layer()(inputs)))
+    model.compile(run_eagerly=eagerly)
+    weights, expected = model.get_weights(), np.asarray(model(X, training=False))
+    for found in (model.predict(X, batch_size=3, verbose=0), model.predict_on_batch(X)):
+        np.testing.assert_allclose(found["twice"], 2 * expected, rtol=1e-5)
+        np.testing.assert_array_equal(found["best"], expected.argmax(-1))
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+#: What a training step may return by mistake, for its state, and what the message says.
+MISTAKES = {
+    "no metrics": (lambda state: ({"loss": 1.0}, state[:3]), "lists of lengths"),
+    "fewer weights": (lambda state: ({"loss": 1.0}, (state[0][:1], *state[1:])), "lists of lengths"),
+    "the state first": (lambda state: (state, {"loss": 1.0}), "logs and a state"),
+    "logs alone": (lambda state: {"loss": 1.0}, "logs and a state"),
+    "nothing": (lambda state: None, "logs and a state.*Received: None"),
+    "a scalar for a weight": (
+        lambda state: ({"loss": 1.0}, ([value.sum() for value in state[0]], *state[1:])),
+        r"kernel' in the shape \(3, 1\). Received: \(\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_step_of_states_that_returns_something_else_is_refused_and_leaves_the_weights(mistake, eagerly):
+    returned, message = MISTAKES[mistake]
+
+    class Net(keras.Sequential):
+        def train_step(self, state, data):
+            return returned(state)
+
+    model = Net([keras.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=eagerly)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=f"Net.train_step.*{message}"):
+        model.fit(X, X[:, :1], verbose=0)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_step_of_states_may_return_another_type_which_is_converted():
+    class Net(keras.Sequential):
+        def train_step(self, state, data):
+            return {"loss": 1.0}, ([value.astype("bfloat16") for value in state[0]], *state[1:])
+
+    model = Net([keras.Input((3,)), layers.Dense(1, kernel_initializer="ones")])
+    model.compile("sgd", "mse")
+    model.fit(X, X[:, :1], verbose=0)
+    assert [str(weight.value.dtype) for weight in model.weights] == ["float32", "float32"]
 
 
 @pytest.mark.parametrize("eagerly", [False, True])
