@@ -327,10 +327,21 @@ class Kernels(Primitives):
         if groups == 1:
             return self.matmul(x, matrix)
         shape, (width, filters) = self.shape(x), self.shape(matrix)
+        if width == 1:
+            return self._multiplied_by_channel(x, matrix)
         x = self.reshape(x, (*shape[:-1], groups, width))
         matrix = self.reshape(matrix, (width, groups, filters // groups))
         result = self.einsum("...gi,igo->...go", x, matrix)
         return self.reshape(result, (*shape[:-1], filters))
+
+    def _multiplied_by_channel(self, x: Array, matrix: Array) -> Array:
+        """Return the products of each channel with its filters, which take much longer as products of matrices."""
+        shape, filters = self.shape(x), self.shape(matrix)[-1]
+        if filters == shape[-1]:
+            return self.multiply(x, matrix)
+        x = self.reshape(x, (*shape, 1))
+        matrix = self.reshape(matrix, (shape[-1], filters // shape[-1]))
+        return self.reshape(self.multiply(x, matrix), (*shape[:-1], filters))
 
     def _insert_zeros(self, x: Array, strides: tuple) -> Array:
         """Insert stride - 1 zeros between the entries along each spatial axis."""
