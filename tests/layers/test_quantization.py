@@ -145,7 +145,7 @@ def test_gradients_pass_to_inputs_as_if_nothing_were_rounded(backend):
     np.testing.assert_allclose(to_numpy(gradient), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", ["int8", "int4, blocks of 4"])
 @pytest.mark.parametrize(
     "make", [lambda: L.Dense(3), lambda: L.EinsumDense("ab,bc->ac", 3), lambda: L.Embedding(13, 3)]
 )

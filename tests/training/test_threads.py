@@ -213,7 +213,7 @@ def test_files_saved_while_a_model_gets_its_variables_load(backend, tmp_path, ma
             if loaded.optimizer is not None and loaded.optimizer.built:
                 assert len(loaded.optimizer.variables) == 2 + 2 * len(loaded.trainable_variables)
 
-    for _ in range(8):
+    for _ in range(5):
         model = make()
         failures = while_training(
             model, [functools.partial(save, model)], lambda model=model: model.fit(*rows(16), verbose=0), 0.05
@@ -225,7 +225,7 @@ def test_files_saved_while_a_model_gets_its_variables_load(backend, tmp_path, ma
 @pytest.mark.parametrize("make", [make_unbuilt, make_named])
 def test_threads_that_call_an_unbuilt_model_together_build_it_once(backend, make):
     x, y = rows(16)
-    for _ in range(8):
+    for _ in range(5):
         model = make()
 
         def predict(model=model):
