@@ -286,6 +286,5 @@ def _calibrated_config(axes: WeightAxes, arrays: Any, first: int) -> Any:
     group_size = -1 if groups == 1 else int(np.sum(arrays[str(len(arrays) - 1)] < 1))
     if len(arrays) == first + 5:
         return quantizers.AWQConfig(None, None, group_size=group_size)
-    rows = arrays[str(first)]
-    is_packed = len(rows) < outputs or np.max(rows) < 16
+    is_packed = arrays.shape(str(first))[0] < outputs
     return quantizers.GPTQConfig(None, None, weight_bits=4 if is_packed else 8, group_size=group_size)

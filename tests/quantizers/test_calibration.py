@@ -180,6 +180,23 @@ def test_blocks_are_quantized_and_saved(backend, name, options, tmp_path):
         structure["sequential_blocks"][0].layers[-1].enable_lora(2)
 
 
+@pytest.mark.parametrize("outputs", [1, 2, 5])
+@pytest.mark.parametrize("weight_bits", [2, 3, 4, 8])
+def test_a_model_of_floats_sees_from_a_file_how_integers_are_packed(tmp_path, weight_bits, outputs):
+    def model_of_floats():
+        return keras.Sequential([keras.Input((6,)), L.Dense(outputs), L.Dense(3, use_bias=False)])
+
+    x = np.random.default_rng(0).normal(size=(9, 6)).astype("float32")
+    model = model_of_floats()
+    structure = {"sequential_blocks": model.layers}
+    config = quantizers.GPTQConfig(x, None, weight_bits=weight_bits, quantization_layer_structure=structure)
+    model.quantize(config=config)
+    model.save_weights(tmp_path / "a.weights.h5")
+    again = model_of_floats()
+    again.load_weights(tmp_path / "a.weights.h5")
+    np.testing.assert_allclose(to_numpy(again(x)), to_numpy(model(x)), atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["gptq", "awq"])
 def test_real_keras_reads_the_files(backend, name, tmp_path):
     """Its own files lack the zero points, and marked layers outside of the blocks lack their kernels."""
