@@ -278,7 +278,7 @@ class Variable(EngineProtocols, Operators):
             value = self._materialize()
         elif self._backend_name != backend.name:
             value = self._foreign(backend)
-        if backend.shows and (scope.values is None or self not in scope.values) and self._backend_name == backend.name:
+        if backend.shows and self._is_followed(backend) and self._backend_name == backend.name:
             value = backend.show(self, value)
         elif backend.holds_state:
             value = backend.read(value)
@@ -325,9 +325,14 @@ class Variable(EngineProtocols, Operators):
             return SpecArray(self.shape, self.dtype)
         value = self.in_slot()
         value = self._materialize() if value is None else value
-        if (scope.values is None or self not in scope.values) and backend.is_tracing():
+        if self._is_followed(backend) and backend.is_tracing():
             return backend.show(self, value)
         return backend.read(value) if backend.holds_state else value
+
+    def _is_followed(self, backend: Any) -> bool:
+        """Whether the engine's own gradients, or the function that it is tracing, may follow the variable."""
+        values = scope.values
+        return values is None or (self not in values and backend.is_tracing())
 
     @property
     def uncast(self) -> Any:
