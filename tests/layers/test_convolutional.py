@@ -305,3 +305,57 @@ def test_a_convolution_takes_any_length(backend):
     layer = keras.layers.Conv1D(2, 3)
     assert layer.compute_output_shape((None, None, 4)) == (None, None, 2)
     assert [tuple(ops.shape(layer(SEQUENCE[:, :n]))) for n in (3, 5)] == [(2, 1, 2), (2, 3, 2)]
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize(
+    ("groups", "width", "filters", "options"),
+    [
+        (4, 2, 8, {}),
+        (3, 2, 9, {"strides": 2, "padding": "same"}),
+        (2, 3, 4, {"dilation_rate": 2}),
+        (5, 1, 5, {"padding": "same"}),
+        (3, 1, 6, {"strides": 2}),
+    ],
+)
+def test_groups_of_channels_are_convolved_by_themselves(backend, data_format, groups, width, filters, options):
+    rng = np.random.default_rng(0)
+    axis = -1 if data_format == "channels_last" else 1
+    x = np.moveaxis(rng.normal(size=(2, 7, 6, groups * width)).astype("float32"), -1, axis)
+    kernel = rng.normal(size=(3, 2, width, filters)).astype("float32")
+
+    def outputs(values, is_split):
+        x, kernel = values
+        conv = functools.partial(ops.conv, data_format=data_format, **options)
+        if not is_split:
+            return conv(x, kernel)
+        parts = zip(ops.split(x, groups, axis), ops.split(kernel, groups, -1), strict=True)
+        return ops.concatenate([conv(*part) for part in parts], axis)
+
+    def loss(values, is_split):
+        return ops.sum(ops.square(outputs(values, is_split)))
+
+    values = [ops.convert_to_tensor(x), ops.convert_to_tensor(kernel)]
+    found, expected = (ops.value_and_grad(functools.partial(loss, is_split=s))(values) for s in (False, True))
+    for one, other in zip(keras.tree.flatten(found), keras.tree.flatten(expected), strict=True):
+        np.testing.assert_allclose(to_numpy(one), to_numpy(other), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(to_numpy(outputs(values, False)), to_numpy(outputs(values, True)), rtol=1e-4, atol=1e-4)
+
+
+def test_groups_of_channels_have_derivatives_in_both_directions_on_jax():
+    jax = pytest.importorskip("jax")
+    rng = np.random.default_rng(0)
+    x, kernel = (rng.normal(size=shape).astype("float32") for shape in ((2, 6, 4), (3, 2, 4)))
+    with keras.backends.use("jax"):
+
+        def loss(x, kernel):
+            return ops.sum(ops.tanh(ops.conv(x, kernel)))
+
+        gradients = jax.grad(loss, (0, 1))(x, kernel)
+        steps = [rng.normal(size=value.shape).astype("float32") for value in (x, kernel)]
+        _, slope = jax.jvp(loss, (x, kernel), tuple(steps))
+        expected = sum(float((gradient * step).sum()) for gradient, step in zip(gradients, steps, strict=True))
+        np.testing.assert_allclose(float(slope), expected, rtol=1e-4)
+        curvature = jax.jvp(jax.grad(loss), (x, kernel), tuple(steps))[1]
+        ahead, behind = (jax.grad(loss)(x + s * steps[0], kernel + s * steps[1]) for s in (1e-2, -1e-2))
+        np.testing.assert_allclose(curvature, (ahead - behind) / 2e-2, rtol=2e-2, atol=2e-2)

@@ -221,8 +221,11 @@ class Kernels(Primitives):
         """Cross-correlate x with a kernel. ``padding`` is "valid" or "same"."""
         if not channels_last:
             return self._as_channels_last(self.conv, x, kernel, strides, padding, dilation, groups)
-        windows = self.shape(kernel)[:-2]
+        shape = self.shape(kernel)
+        windows, (width, filters) = shape[:-2], shape[-2:]
         x = self._pad_spatial(x, windows, strides, padding, dilation, 0)
+        if groups > 1 and width == 1:
+            x = self._repeat_channels(x, filters // groups)
         total = None
         for offset in itertools.product(*map(range, windows)):
             part = self._shifted(x, offset, windows, strides, dilation)
@@ -328,20 +331,18 @@ class Kernels(Primitives):
             return self.matmul(x, matrix)
         shape, (width, filters) = self.shape(x), self.shape(matrix)
         if width == 1:
-            return self._multiplied_by_channel(x, matrix)
+            return self.multiply(x, matrix)  # in place of matrices of size 1, which take much longer
         x = self.reshape(x, (*shape[:-1], groups, width))
         matrix = self.reshape(matrix, (width, groups, filters // groups))
         result = self.einsum("...gi,igo->...go", x, matrix)
         return self.reshape(result, (*shape[:-1], filters))
 
-    def _multiplied_by_channel(self, x: Array, matrix: Array) -> Array:
-        """Return the products of each channel with its filters, which take much longer as products of matrices."""
-        shape, filters = self.shape(x), self.shape(matrix)[-1]
-        if filters == shape[-1]:
-            return self.multiply(x, matrix)
-        x = self.reshape(x, (*shape, 1))
-        matrix = self.reshape(matrix, (shape[-1], filters // shape[-1]))
-        return self.reshape(self.multiply(x, matrix), (*shape[:-1], filters))
+    def _repeat_channels(self, x: Array, count: int) -> Array:
+        if count == 1:
+            return x
+        shape = self.shape(x)
+        wide = self.broadcast_to(self.reshape(x, (*shape, 1)), (*shape, count))
+        return self.reshape(wide, (*shape[:-1], shape[-1] * count))
 
     def _insert_zeros(self, x: Array, strides: tuple) -> Array:
         """Insert stride - 1 zeros between the entries along each spatial axis."""
