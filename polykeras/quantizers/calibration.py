@@ -155,7 +155,7 @@ def windows(tokens: np.ndarray, count: int, length: int) -> Iterator[np.ndarray]
         length: int, number of tokens of a window.
 
     >>> [window.tolist() for window in windows(np.arange(5), 2, 3)]
-    [[[0, 1, 2]], [[3, 4, 0]]]
+    [[[0, 1, 2]], [[2, 3, 4]]]
     """
     if not tokens.size:
         raise ValueError("Expected dataset to have tokens. Received: none.")
