@@ -88,9 +88,6 @@ class Keras3Names(Whole):
         """Take the form that layers have after ``quantize``, before weights are loaded."""
         self.quantize(type_check=False, config=config)
 
-    def _check_can_be_quantized(self, type_check: bool) -> None:
-        """Raise an error if ``quantize`` would."""
-
     def _quantized_layers(self) -> dict[str, Any]:
         if getattr(self, "_graph_plan", None) is not None or hasattr(self, "_sequential_layers"):
             return {}  # its config has those of its layers

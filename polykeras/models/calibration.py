@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from polykeras import backends, ops
+from polykeras import ops
 from polykeras.layers.integer_encodings import CalibratedEncoding, Integers
 from polykeras.layers.layer import Layer
 from polykeras.quantizers.calibration import CalibratedConfig, Statistic
@@ -73,4 +73,4 @@ def _quantize(layer: Any, statistic: Statistic, config: CalibratedConfig) -> Non
     found = config.quantize_matrix(encoding.as_matrix(layer._kernel), statistic)
     integers = encoding.pack(found.integers)
     layer._hold({"_kernel": Integers(integers, found.scale, found.zero_point, found.input_scale)}, config)
-    layer.g_idx.assign(backends.current().array(found.blocks.astype("float32")))
+    layer.g_idx.assign(found.blocks)

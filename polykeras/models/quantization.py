@@ -109,7 +109,7 @@ class Quantization(Trainer):
 
         left = []
 
-        def is_meant(layer: Layer) -> bool:
+        def is_meant(layer: Any) -> bool:
             if not _is_meant(layer, filters):
                 return False
             try:

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from polykeras import ops
-from polykeras.quantizers.calibration import CalibratedConfig, CalibratedMatrix, Statistic, block_bounds, grid_of
+from polykeras.quantizers.calibration import (
+    CalibratedConfig,
+    CalibratedMatrix,
+    Statistic,
+    block_bounds,
+    grid_of,
+    parameters_of,
+)
 
 
 class AWQConfig(CalibratedConfig):
@@ -85,21 +92,17 @@ class AWQConfig(CalibratedConfig):
         grids = [grid_of(scaled[:, start:stop], self.weight_bits) for start, stop in bounds]
         parts = [grid.round(scaled[:, start:stop]) for grid, (start, stop) in zip(grids, bounds, strict=True)]
         values = np.concatenate([g.values(part) for g, part in zip(grids, parts, strict=True)], axis=1) / input_scale
-        scale, zero_point = (np.concatenate([getattr(g, x) for g in grids], axis=1) for x in ("scale", "zero_point"))
         blocks = np.repeat(np.arange(len(bounds)), [stop - start for start, stop in bounds])
         integers = np.concatenate(parts, axis=1).astype("uint8")
-        found = (scale.astype("float32"), zero_point.astype("uint8"), blocks, input_scale.astype("float32"))
-        return values, CalibratedMatrix(integers, *found)
+        return values, CalibratedMatrix(integers, *parameters_of(grids), blocks, input_scale.astype("float32"))
 
 
 class LargestMagnitudes(Statistic):
     """The largest magnitude of each input."""
 
     def __init__(self, size: int) -> None:
-        super().__init__(size)
         self.values = np.zeros(size)
 
     def add(self, rows: Any) -> None:
         largest = ops.convert_to_numpy(ops.max(ops.abs(ops.cast(rows, "float32")), axis=0))
         self.values = np.maximum(self.values, largest)
-        self.count += ops.shape(rows)[0]

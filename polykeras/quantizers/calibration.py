@@ -127,15 +127,7 @@ class CalibratedConfig(QuantizationConfig):
 
 
 class Statistic:
-    """What is measured of the inputs of a layer.
-
-    Args:
-        size: int, number of inputs.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.count = 0
+    """What is measured of the inputs of a layer."""
 
     def add(self, rows: Any) -> None:
         """Take inputs of the layer into account.
@@ -211,6 +203,16 @@ def grid_of(block: np.ndarray, bits: int, is_symmetric: bool = False, per_channe
     zero_point = np.full_like(scale, 2 ** (bits - 1)) if is_symmetric else np.round(-low / scale)
     ones = np.ones((len(block), 1))
     return Grid(scale * ones, zero_point * ones, largest)
+
+
+def parameters_of(grids: list[Grid]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scales and the zero points of the grids of blocks, arrays (outputs, blocks).
+
+    Args:
+        grids: list of Grid.
+    """
+    scale, zero_point = (np.concatenate(parts, axis=1) for parts in zip(*(grid[:2] for grid in grids), strict=True))
+    return scale.astype("float32"), zero_point.astype("uint8")
 
 
 def block_bounds(size: int, block_size: int) -> list[tuple[int, int]]:

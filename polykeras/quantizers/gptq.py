@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from polykeras import ops
-from polykeras.quantizers.calibration import CalibratedConfig, CalibratedMatrix, Statistic, block_bounds, grid_of
+from polykeras.quantizers.calibration import (
+    CalibratedConfig,
+    CalibratedMatrix,
+    Statistic,
+    block_bounds,
+    grid_of,
+    parameters_of,
+)
 
 _COLUMNS_AT_ONCE = 128
 
@@ -85,8 +92,7 @@ class GPTQConfig(CalibratedConfig):
         integers[:, order], grids = self._round(matrix[:, order], hessian[np.ix_(order, order)])
         blocks = np.empty(size, "int32")
         blocks[order] = np.arange(size) // (size if self.group_size == -1 else self.group_size)
-        scale, zero_point = (np.concatenate([getattr(g, x) for g in grids], axis=1) for x in ("scale", "zero_point"))
-        return CalibratedMatrix(integers, scale.astype("float32"), zero_point.astype("uint8"), blocks)
+        return CalibratedMatrix(integers, *parameters_of(grids), blocks)
 
     def _round(self, matrix: np.ndarray, hessian: np.ndarray) -> tuple[np.ndarray, list]:
         """Return the integers of a matrix, and the grid of each block."""
@@ -116,18 +122,17 @@ class Hessian(Statistic):
     """The second derivative of a layer's squared error by the weights of an output: twice a mean of outer products."""
 
     def __init__(self, size: int) -> None:
-        super().__init__(size)
-        self._sum = np.zeros((size, size))
+        self._sum, self._count = np.zeros((size, size)), 0
 
     def add(self, rows: Any) -> None:
         rows = ops.cast(rows, "float32")
         self._sum += ops.convert_to_numpy(ops.matmul(ops.transpose(rows), rows))
-        self.count += ops.shape(rows)[0]
+        self._count += ops.shape(rows)[0]
 
     @property
     def matrix(self) -> np.ndarray:
-        """The Hessian (inputs, inputs)."""
-        return 2 * self._sum / self.count
+        """The Hessian (inputs, inputs); of zeros for a layer that was not called."""
+        return 2 * self._sum / max(self._count, 1)
 
 
 def damped(hessian: np.ndarray, damping: float) -> np.ndarray:

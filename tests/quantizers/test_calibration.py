@@ -79,6 +79,14 @@ def test_gptq_rounds_each_weight_with_those_before_it_fixed_and_those_after_it_o
 
 
 @pytest.mark.parametrize("make", [quantizers.GPTQConfig, quantizers.AWQConfig])
+def test_a_layer_that_was_not_called_is_rounded_to_the_nearest(make):
+    _, matrix = rows_and_matrix(0)
+    config = make(None, None, group_size=-1)
+    found = config.quantize_matrix(matrix, config.statistic(matrix.shape[1]))
+    np.testing.assert_array_equal(found.integers, grid_of(matrix.astype("float64"), 4).round(matrix))
+
+
+@pytest.mark.parametrize("make", [quantizers.GPTQConfig, quantizers.AWQConfig])
 @pytest.mark.parametrize("group_size", [-1, 4])
 def test_outputs_change_less_than_by_rounding_to_the_nearest(make, group_size):
     def error(found):
